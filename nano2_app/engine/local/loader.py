@@ -1,0 +1,189 @@
+"""Loads a Nemotron Nano 2 model from a folder or the Hugging Face Hub."""
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub.utils import logging as hub_logging
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from nano2_app.chat.template import TURN_END
+from nano2_app.config import EMBEDDED_MODEL_DIR, NANO_9B
+from nano2_app.engine.base import ModelCard, ModelKind
+from nano2_app.engine.local.local_engine import LocalEngine
+from nano2_app.engine.local.model_runner import ModelRunner
+from nano2_app.engine.local.tokenizer import PromptTokenizer
+from nano2_app.errors import ModelUnavailable
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_NANO_9B_BYTES = 19 * 2**30
+"""Weights in bfloat16 (16.6 GiB), state, cache and working memory of one conversation."""
+
+_SMALL = 10**9
+"""Fewer parameters than this run best on a CPU in float32 and on one thread: the products are so
+small that handing them out costs more than computing them, many times more on a busy machine."""
+
+
+def load_engine(
+    model: str, *, max_waiting: int = 64, device: str | None = None, threads: int | None = None
+) -> LocalEngine:
+    """Load a model and start the engine on it.
+
+    Args:
+        model: a folder, or an id of the Hugging Face Hub.
+        max_waiting: requests that may wait.
+        device: "cuda" or "cpu"; None takes CUDA if there is one.
+        threads: CPU threads that torch may use; None lets the model's size decide.
+
+    Raises:
+        ModelUnavailable: one sentence on why it can't be loaded.
+    """
+    source = _source(model)
+    _quieten_libraries()
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    config = _config(model, source)
+    tokenizer = _tokenizer(model, source)
+    network = _model(model, source, config, device)
+    if device == "cpu" and network.num_parameters() < _SMALL:
+        network, threads = network.float(), threads or 1
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return LocalEngine(
+        ModelRunner(network),
+        tokenizer,
+        _card(model, network),
+        stop_ids=_stop_ids(network, tokenizer),
+        max_waiting=max_waiting,
+    )
+
+
+def _quieten_libraries() -> None:
+    """What goes wrong is told in one sentence of ours, not in retries and advice of theirs."""
+    for library in (transformers_logging, hub_logging):
+        library.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+
+
+def _source(model: str) -> str:
+    """Tell a folder from a hub id."""
+    path = Path(model).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise ModelUnavailable(f"The folder {model} holds no model: it has no config.json.")
+        return str(path)
+    if path.exists() or not _HUB_ID.fullmatch(model):
+        raise ModelUnavailable(
+            f"There is no model folder {model}; give a folder, or a hub id such as {NANO_9B}."
+        )
+    return model
+
+
+def _config(model: str, source: str) -> Any:
+    with _reading(model):
+        config = AutoConfig.from_pretrained(source)
+    if config.model_type != "nemotron_h":
+        raise ModelUnavailable(
+            f"{model} is a model of type {config.model_type}; this app runs nemotron_h models with "
+            "the prompt template of Nemotron Nano 2."
+        )
+    # Prefill would clamp the time step where decoding does not, so the two would disagree.
+    config.time_step_min = 0.0
+    return config
+
+
+def _tokenizer(model: str, source: str) -> PromptTokenizer:
+    with _reading(model):
+        tokenizer = AutoTokenizer.from_pretrained(source)
+    return PromptTokenizer(tokenizer.backend_tokenizer)
+
+
+def _model(model: str, source: str, config: Any, device: str) -> PreTrainedModel:
+    with _reading(model):
+        # Straight to the device, so that the weights never need to fit the host's memory.
+        network, report = AutoModelForCausalLM.from_pretrained(
+            source,
+            config=config,
+            dtype=torch.bfloat16,
+            device_map=device,
+            output_loading_info=True,
+        )
+    if missing := sorted(report["missing_keys"]):
+        raise ModelUnavailable(
+            f"The model in {model} is incomplete: {len(missing)} tensors are missing, such as "
+            f"{missing[0]}."
+        )
+    return network.eval()
+
+
+@contextmanager
+def _reading(model: str) -> Iterator[None]:
+    """Turn whatever a library says of a file it can't read into one sentence."""
+    try:
+        yield
+    except Exception as error:
+        if _HUB_ID.fullmatch(model) and not Path(model).is_dir():
+            raise ModelUnavailable(
+                f"{model} can't be fetched from the Hugging Face Hub: check the name, the network, "
+                f"and HF_TOKEN if it needs permission ({_first_line(error)})."
+            ) from error
+        raise ModelUnavailable(
+            f"The model in {model} can't be read: {_first_line(error)}"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
+
+
+def _stop_ids(network: PreTrainedModel, tokenizer: PromptTokenizer) -> set[int]:
+    """All that ends a turn: by the template, the configuration and the generation defaults."""
+    ids = {tokenizer.control_id(TURN_END)}
+    for settings in (network.config, network.generation_config):
+        eos = getattr(settings, "eos_token_id", None)
+        ids.update(eos if isinstance(eos, Iterable) else () if eos is None else (eos,))
+    return ids
+
+
+def _card(model: str, network: PreTrainedModel) -> ModelCard:
+    config = network.config
+    context_length = int(config.max_position_embeddings)
+    folder = Path(model).expanduser()
+    name = folder.resolve().name if folder.is_dir() else model
+    kind, description = ModelKind.OTHER, "A model of the nemotron_h architecture."
+    if folder.is_dir() and folder.resolve() == EMBEDDED_MODEL_DIR:
+        kind = ModelKind.EMBEDDED
+        description = (
+            "A small stand-in trained by this project, with the architecture of Nemotron Nano 2 "
+            "and none of NVIDIA's weights."
+        )
+    elif name.split("/")[-1] == NANO_9B.split("/")[-1]:
+        kind = ModelKind.NANO_9B
+        description = "NVIDIA-Nemotron-Nano-9B-v2, the real model."
+    default_budget = min(32_768, context_length // 2)
+    return ModelCard(
+        name=name,
+        kind=kind,
+        description=description,
+        context_length=context_length,
+        max_thinking_budget=int(getattr(config, "max_thinking_budget", None) or default_budget),
+        parameters=network.num_parameters(),
+        device=_device_name(network.device),
+        dtype=str(network.dtype).removeprefix("torch."),
+    )
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def has_room_for_9b() -> bool:
+    """Whether there is a CUDA GPU with memory for the 9B's weights and a conversation."""
+    if not torch.cuda.is_available():
+        return False
+    free, _ = torch.cuda.mem_get_info()
+    return bool(free >= _NANO_9B_BYTES)
