@@ -71,10 +71,14 @@ class Prefill:
 
 @dataclass(frozen=True, slots=True)
 class ReasoningDelta:
-    """More reasoning. `tokens` counts all reasoning tokens so far; `text` may be empty."""
+    """More reasoning; `text` may be empty.
+
+    `tokens` counts all reasoning tokens so far, `thinking_budget` is the budget now in force.
+    """
 
     text: str
     tokens: int
+    thinking_budget: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class Transcript:
         prefill: tokens of the prompt read, and all of them.
         reasoning: trace so far.
         reasoning_tokens: tokens of the trace so far.
+        thinking_budget: budget in force while it thinks, tokens; None for none.
         thinking_end: why the trace ended, once it has.
         thinking_seconds: how long it took, once it has ended.
         answer: answer so far.
@@ -51,6 +52,7 @@ class Transcript:
     prefill: tuple[int, int] = (0, 0)
     reasoning: str = ""
     reasoning_tokens: int = 0
+    thinking_budget: int | None = None
     thinking_end: ThinkingEnd | None = None
     thinking_seconds: float = 0.0
     answer: str = ""
@@ -65,8 +67,8 @@ class Transcript:
                 self.position = position
             case Prefill(done, total):
                 self.phase, self.position, self.prefill = Phase.PREFILL, 0, (done, total)
-            case ReasoningDelta(text, tokens):
-                self.phase = Phase.THINKING
+            case ReasoningDelta(text, tokens, thinking_budget):
+                self.phase, self.thinking_budget = Phase.THINKING, thinking_budget
                 self.reasoning += text
                 self.reasoning_tokens = tokens
             case ReasoningEnd(reason, tokens, seconds):

@@ -120,7 +120,8 @@ class OutputProcessor:
     def _events(self, split: Split, *, was_thinking: bool) -> list[Event]:
         events: list[Event] = []
         if was_thinking or split.reasoning:
-            events.append(ReasoningDelta(split.reasoning, self.budget.tokens))
+            delta = ReasoningDelta(split.reasoning, self.budget.tokens, self.budget.budget)
+            events.append(delta)
         if was_thinking and not self.thinking:
             events += self._report_end()
         if split.answer:

@@ -69,7 +69,7 @@ def test_a_forced_close_ends_the_reasoning_and_names_the_reason() -> None:
     forced = output.forced_close()
     assert forced is not None
     assert forced[0] == "\n</think>\n\n"
-    assert forced[1] == [ReasoningDelta("", 2), ReasoningEnd(ThinkingEnd.BUDGET, 2, 0.0)]
+    assert forced[1] == [ReasoningDelta("", 2, 2), ReasoningEnd(ThinkingEnd.BUDGET, 2, 0.0)]
     assert output.forced_close() is None
     assert not output.thinking
 

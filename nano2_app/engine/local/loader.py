@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,41 @@ _SMALL = 10**9
 small that handing them out costs more than computing them, many times more on a busy machine."""
 
 
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model on its device, with all that the engine needs to know of it."""
+
+    network: PreTrainedModel
+    hf_tokenizer: Any
+    tokenizer: PromptTokenizer
+    card: ModelCard
+    stop_ids: frozenset[int]
+
+    @property
+    def runner(self) -> ModelRunner:
+        """A runner of this model."""
+        return ModelRunner(self.network)
+
+
 def load_engine(
     model: str, *, max_waiting: int = 64, device: str | None = None, threads: int | None = None
 ) -> LocalEngine:
-    """Load a model and start the engine on it.
+    """Load a model (see `load_model`) and start the engine on it."""
+    loaded = load_model(model, device=device, threads=threads)
+    return LocalEngine(
+        loaded.runner,
+        loaded.tokenizer,
+        loaded.card,
+        stop_ids=loaded.stop_ids,
+        max_waiting=max_waiting,
+    )
+
+
+def load_model(model: str, *, device: str | None = None, threads: int | None = None) -> LoadedModel:
+    """Load a model from a folder, or by its id from the Hugging Face Hub.
 
     Args:
-        model: a folder, or an id of the Hugging Face Hub.
-        max_waiting: requests that may wait.
+        model: folder or id.
         device: "cuda" or "cpu"; None takes CUDA if there is one.
         threads: CPU threads that torch may use; None lets the model's size decide.
 
@@ -46,19 +74,14 @@ def load_engine(
     _quieten_libraries()
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     config = _config(model, source)
-    tokenizer = _tokenizer(model, source)
-    network = _model(model, source, config, device)
+    hf_tokenizer, tokenizer = _tokenizers(model, source)
+    network = _network(model, source, config, device)
     if device == "cpu" and network.num_parameters() < _SMALL:
         network, threads = network.float(), threads or 1
     if threads is not None:
         torch.set_num_threads(threads)
-    return LocalEngine(
-        ModelRunner(network),
-        tokenizer,
-        _card(model, network),
-        stop_ids=_stop_ids(network, tokenizer),
-        max_waiting=max_waiting,
-    )
+    stop_ids = _stop_ids(network, tokenizer)
+    return LoadedModel(network, hf_tokenizer, tokenizer, _card(model, network), stop_ids)
 
 
 def _quieten_libraries() -> None:
@@ -95,13 +118,13 @@ def _config(model: str, source: str) -> Any:
     return config
 
 
-def _tokenizer(model: str, source: str) -> PromptTokenizer:
+def _tokenizers(model: str, source: str) -> tuple[Any, PromptTokenizer]:
     with _reading(model):
         tokenizer = AutoTokenizer.from_pretrained(source)
-    return PromptTokenizer(tokenizer.backend_tokenizer)
+    return tokenizer, PromptTokenizer(tokenizer.backend_tokenizer)
 
 
-def _model(model: str, source: str, config: Any, device: str) -> PreTrainedModel:
+def _network(model: str, source: str, config: Any, device: str) -> PreTrainedModel:
     with _reading(model):
         # Straight to the device, so that the weights never need to fit the host's memory.
         network, report = AutoModelForCausalLM.from_pretrained(
@@ -140,13 +163,13 @@ def _first_line(error: Exception) -> str:
     return lines[0][:200] if lines else type(error).__name__
 
 
-def _stop_ids(network: PreTrainedModel, tokenizer: PromptTokenizer) -> set[int]:
+def _stop_ids(network: PreTrainedModel, tokenizer: PromptTokenizer) -> frozenset[int]:
     """All that ends a turn: by the template, the configuration and the generation defaults."""
     ids = {tokenizer.control_id(TURN_END)}
     for settings in (network.config, network.generation_config):
         eos = getattr(settings, "eos_token_id", None)
         ids.update(eos if isinstance(eos, Iterable) else () if eos is None else (eos,))
-    return ids
+    return frozenset(ids)
 
 
 def _card(model: str, network: PreTrainedModel) -> ModelCard:

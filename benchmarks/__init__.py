@@ -1,0 +1,1 @@
+"""Measurements; each prints a table for people and ends with one JSON line."""
