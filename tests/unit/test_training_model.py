@@ -1,10 +1,11 @@
 import pytest
 import torch
+from transformers import NemotronHForCausalLM
+
 from training.decoding import Settings, complete
 from training.model import new_model, tiny_config
 from training.scan import fast_scan
 from training.tokenizer import build_tokenizer
-from transformers import NemotronHForCausalLM
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""The recipe of nano2-tiny, the embedded model: generated tasks, training, export, measurement."""

@@ -1,0 +1,1 @@
+"""What nano2-tiny learns: one module per kind of task."""
