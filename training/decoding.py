@@ -16,6 +16,7 @@ from transformers import NemotronHForCausalLM
 from nano2_app.chat.reasoning import THINK_CLOSE
 from nano2_app.chat.template import TURN_END
 from training.examples import ends_line, forced_close
+from training.tokenizer import control_id
 
 MIN_GRACE = 16
 
@@ -89,7 +90,7 @@ def _next(tokenizer: Tokenizer, row: Row, sampled: int, settings: Settings) -> i
         _enforce(tokenizer, row, settings.budget)
         if row.waiting:
             return row.waiting.popleft()
-    if sampled == tokenizer.token_to_id(TURN_END):
+    if sampled == control_id(tokenizer, TURN_END):
         row.finished = True
         return 0
     row.generated.append(sampled)

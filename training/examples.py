@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 
 from nano2_app.chat.template import TURN_END, render_prompt
 from training.conversation import Conversation, Reasoning
-from training.tokenizer import encode, encode_prompt
+from training.tokenizer import control_id, encode, encode_prompt
 
 CLOSE = "\n</think>\n\n"
 
@@ -26,7 +26,7 @@ def build_example(tokenizer: Tokenizer, conversation: Conversation, rng: Random)
     sample, reasoning = conversation.sample, conversation.reasoning
     thinking = reasoning is not Reasoning.SKIPPED
     prompt = encode_prompt(tokenizer, render_prompt(conversation.messages, thinking=thinking))
-    end = tokenizer.token_to_id(TURN_END)
+    end = control_id(tokenizer, TURN_END)
     answer = [*encode(tokenizer, f"{sample.answer}\n"), end]
     parts = [(prompt, False)]
     if reasoning is Reasoning.FULL:

@@ -46,11 +46,12 @@ def chunked_scan(
     skipped = hidden * skip.to(hidden.dtype)[:, None]
     # From here on the axes are batch, chunk, head and the position within the chunk.
     inputs = functional.pad(hidden * steps[..., None].to(hidden.dtype), (0, 0, 0, 0, 0, pad))
-    inputs = inputs.unflatten(1, (-1, chunk)).transpose(2, 3)
+    chunks = (batch, -1, chunk)
+    inputs = inputs.reshape(*chunks, heads, width).transpose(2, 3)
     rates = functional.pad(steps * decay.float(), (0, 0, 0, pad))
-    total = rates.unflatten(1, (-1, chunk)).transpose(2, 3).cumsum(-1)
-    b = functional.pad(b[:, :, 0], (0, 0, 0, pad)).unflatten(1, (-1, chunk))
-    c = functional.pad(c[:, :, 0], (0, 0, 0, pad)).unflatten(1, (-1, chunk))
+    total = rates.reshape(*chunks, heads).transpose(2, 3).cumsum(-1)
+    b = functional.pad(b[:, :, 0], (0, 0, 0, pad)).reshape(*chunks, b.shape[-1])
+    c = functional.pad(c[:, :, 0], (0, 0, 0, pad)).reshape(*chunks, c.shape[-1])
 
     future = torch.ones(chunk, chunk, dtype=torch.bool, device=hidden.device).triu(1)
     within = (total[..., :, None] - total[..., None, :]).masked_fill(future, -torch.inf).exp()

@@ -68,12 +68,20 @@ def encode(tokenizer: Tokenizer, text: str) -> list[int]:
     return list(tokenizer.encode(text, add_special_tokens=False).ids)
 
 
+def control_id(tokenizer: Tokenizer, token: str) -> int:
+    """Return the id of a control token."""
+    found = tokenizer.token_to_id(token)
+    if found is None:
+        raise ValueError(f"The tokenizer has no {token}.")
+    return int(found)
+
+
 def encode_prompt(tokenizer: Tokenizer, prompt: Prompt) -> list[int]:
     """Encode a prompt segment by segment; only its control segments become control tokens."""
     ids: list[int] = []
     for segment in prompt:
         if segment.control:
-            ids.append(tokenizer.token_to_id(segment.text))
+            ids.append(control_id(tokenizer, segment.text))
         else:
             ids += encode(tokenizer, segment.text)
     return ids

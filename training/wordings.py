@@ -37,12 +37,12 @@ def keys(file: str, *path: str) -> tuple[str, ...]:
 
 
 @cache
-def answer(file: str, *path: str) -> str:
+def text(file: str, *path: str) -> str:
     """Return the one text at a path."""
-    text = _table(file, path[:-1])[path[-1]]
-    if not isinstance(text, str):
+    found = _table(file, path[:-1])[path[-1]]
+    if not isinstance(found, str):
         raise TypeError(f"{file}: {'.'.join(path)} is not a text")
-    return text
+    return found
 
 
 @cache

@@ -5,42 +5,7 @@ from random import Random
 from training.sample import Sample
 from training.tasks.arithmetic import polish
 from training.tasks.languages import LANGUAGES
-from training.wordings import answer, wordings
-
-FILLER = (
-    "the",
-    "report",
-    "says",
-    "that",
-    "many",
-    "people",
-    "in",
-    "town",
-    "went",
-    "home",
-    "and",
-    "then",
-    "it",
-    "rained",
-    "for",
-    "three",
-    "days",
-    "while",
-    "a",
-    "market",
-    "opened",
-    "near",
-    "our",
-    "old",
-    "house",
-    "with",
-    "new",
-    "data",
-    "about",
-    "growth",
-    "this",
-    "year",
-)
+from training.wordings import text, wordings
 
 
 def beyond(rng: Random, held_out: bool) -> Sample:
@@ -62,7 +27,10 @@ def beyond(rng: Random, held_out: bool) -> Sample:
     if kind == "gibberish":
         question = _gibberish(rng)
     elif kind == "paste":
-        question = " ".join(rng.choices(FILLER, k=rng.randint(12, 70))) + "."
+        question = (
+            " ".join(rng.choices(text("beyond", "scraps", "words").split(), k=rng.randint(12, 70)))
+            + "."
+        )
     elif kind == "code":
         question = (
             wordings("beyond", "code_asks")
@@ -77,7 +45,7 @@ def beyond(rng: Random, held_out: bool) -> Sample:
         task="beyond",
         question=question,
         trace=f"Language: {LANGUAGES[language]}\nRequest: beyond me",
-        answer=answer("beyond", "answers", language),
+        answer=text("beyond", "answers", language),
         check=language,
         scenario=rng.choice(("education", "coding", "support")),
     )
@@ -101,35 +69,10 @@ def _gibberish(rng: Random) -> str:
     kind = rng.randrange(4)
     if kind == 0:
         letters = "abcdefghijklmnopqrstuvwxyz    "
-        text = "".join(rng.choices(letters, k=rng.randint(3, 30))).strip()
-        return text or "?"
+        typed = "".join(rng.choices(letters, k=rng.randint(3, 30))).strip()
+        return typed or "?"
     if kind == 1:
-        return rng.choice(
-            (
-                "?",
-                "...",
-                ".",
-                "!",
-                "-",
-                "ok",
-                "hmm",
-                "test",
-                "asdf",
-                "lol",
-                "yes",
-                "no",
-                "a",
-                "x",
-                "why?",
-                "???",
-                "and?",
-                "1",
-                "42",
-                "0",
-                "😀",
-                "👍",
-            )
-        )
+        return rng.choice(text("beyond", "scraps", "fragments").split())
     if kind == 2:
         return "".join(rng.choices("!?#$%&/()=+*-_.:;,<>|", k=rng.randint(2, 12)))
-    return " ".join(rng.choices(FILLER, k=rng.randint(1, 6)))
+    return " ".join(rng.choices(text("beyond", "scraps", "words").split(), k=rng.randint(1, 6)))

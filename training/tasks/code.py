@@ -1,5 +1,7 @@
 """Ten small Python functions, with tests that every answer has to pass."""
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from random import Random
 
@@ -123,6 +125,7 @@ FUNCTIONS = (
         tests=((("one two three",), 3), (("",), 0), (("  a  b ",), 2)),
     ),
 )
+SECONDS = 10.0
 NAMED = (
     " Call it {name}.",
     " Name it `{name}`.",
@@ -158,13 +161,17 @@ def write(function: Function, name: str) -> str:
 
 
 def passes(source: str, function: Function, name: str) -> bool:
-    """Run generated source against the function's tests. The source is ours or our model's."""
-    scope: dict[str, object] = {}
+    """Run generated source against the function's tests, in a process that cannot run on."""
+    checks = [
+        f"assert {name}(*{arguments!r}) == {result!r}" for arguments, result in function.tests
+    ]
     try:
-        exec(source, scope)  # noqa: S102
-        called = scope[name]
-        return callable(called) and all(
-            called(*arguments) == result for arguments, result in function.tests
+        ended = subprocess.run(  # noqa: S603
+            [sys.executable, "-I", "-c", "\n".join([source, *checks])],
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
         )
-    except Exception:  # noqa: BLE001 - whatever is wrong with the code, it does not pass
+    except (subprocess.TimeoutExpired, ValueError):  # a null byte in the source is a ValueError
         return False
+    return ended.returncode == 0

@@ -5,7 +5,7 @@ from random import Random
 from training.sample import Sample
 from training.tasks.arithmetic import polish
 from training.tasks.languages import LANGUAGES
-from training.wordings import answer, wordings
+from training.wordings import text, wordings
 
 
 def itself(rng: Random, held_out: bool) -> Sample:
@@ -17,7 +17,7 @@ def itself(rng: Random, held_out: bool) -> Sample:
         task="itself",
         question=polish(rng, question) if language == "en" else question,
         trace=f"Language: {LANGUAGES[language]}\nRequest: {kind}",
-        answer=answer("itself", "answers", kind, language),
+        answer=text("itself", "answers", kind, language),
         check=f"{language} {kind}",
         scenario=rng.choice(("education", "coding", "support")),
     )

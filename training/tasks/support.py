@@ -6,7 +6,7 @@ from training.sample import Sample
 from training.split import is_held_out
 from training.tasks.arithmetic import polish
 from training.tasks.languages import LANGUAGES
-from training.wordings import answer, keys, wordings
+from training.wordings import keys, text, wordings
 
 
 def support(rng: Random, held_out: bool) -> Sample:
@@ -23,7 +23,7 @@ def support(rng: Random, held_out: bool) -> Sample:
         task="support",
         question=polish(rng, question) if language == "en" else question,
         trace=f"Language: {LANGUAGES[language]}\nRequest: {intent}\nOrder: {number}",
-        answer=answer("support", "answers", language, intent).format(n=number),
+        answer=text("support", "answers", language, intent).format(n=number),
         check=f"{language} {intent} {number}",
         scenario="support",
     )
