@@ -34,15 +34,15 @@ TASKS: Mapping[str, Generator] = {
 }
 # The hard arithmetic comes up more often than what is learned quickly.
 WEIGHTS: Mapping[str, float] = {
-    "addition": 12,
-    "subtraction": 16,
-    "multiplication": 14,
-    "percentages": 14,
-    "equations": 14,
-    "code": 7,
+    "addition": 11,
+    "subtraction": 15,
+    "multiplication": 13,
+    "percentages": 15,
+    "equations": 13,
+    "code": 8,
     "support": 9,
-    "itself": 7,
-    "beyond": 7,
+    "itself": 8,
+    "beyond": 8,
 }
 SECOND_TURN_SHARE = 0.25
 

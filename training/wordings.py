@@ -31,6 +31,12 @@ def wordings(file: str, *path: str) -> Wordings:
 
 
 @cache
+def texts(file: str, *path: str) -> tuple[str, ...]:
+    """Return the list of texts at a path."""
+    return tuple(_table(file, path[:-1])[path[-1]])
+
+
+@cache
 def keys(file: str, *path: str) -> tuple[str, ...]:
     """Return the names of the tables below a path."""
     return tuple(_table(file, path))

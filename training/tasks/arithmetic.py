@@ -5,7 +5,7 @@ from random import Random
 from training.sample import Sample
 from training.split import is_held_out
 from training.tasks.digits import add_steps, difference_steps, multiply_steps
-from training.wordings import wordings
+from training.wordings import texts, wordings
 
 IMPERATIVES = (
     "Add",
@@ -70,6 +70,14 @@ def _number(rng: Random, digits: int) -> int:
     return value // 10 * 10 if digits > 1 and rng.random() < 0.12 else value
 
 
+def ask(rng: Random, held_out: bool, file: str, table: str, value: str) -> str:
+    """Draw a wording: a whole one, or on the training side also a frame with a value's name."""
+    if held_out or rng.random() < 0.5:
+        return wordings(file, table).pick(rng, held_out)
+    frame = rng.choice(texts("frames", "frames"))
+    return frame.replace("{v}", rng.choice(texts("frames", "values", value)))
+
+
 def phrase(rng: Random, wording: str, **values: object) -> str:
     """Fill a wording in, sometimes without spaces round its operators or in lower case."""
     tight = rng.random() < 0.25
@@ -96,7 +104,7 @@ def polish(rng: Random, text: str) -> str:
 def addition(rng: Random, held_out: bool) -> Sample:
     """Add two numbers of one to four digits."""
     a, b = numbers(rng, held_out, "add", (1, 2, 3, 3, 4, 4))
-    question = phrase(rng, wordings("arithmetic", "add").pick(rng, held_out), a=a, b=b)
+    question = phrase(rng, ask(rng, held_out, "arithmetic", "add", "add"), a=a, b=b)
     return Sample(
         task="addition",
         question=question,
@@ -111,7 +119,7 @@ def subtraction(rng: Random, held_out: bool) -> Sample:
     a, b = numbers(rng, held_out, "subtract", (1, 2, 3, 3, 4, 4))
     if a < b and rng.random() < 0.6 and is_held_out("subtract", b, a) == held_out:
         a, b = b, a
-    question = phrase(rng, wordings("arithmetic", "subtract").pick(rng, held_out), a=a, b=b)
+    question = phrase(rng, ask(rng, held_out, "arithmetic", "subtract", "subtract"), a=a, b=b)
     reason = (
         f"{b} is larger than {a}, so the result is negative."
         if a < b
@@ -132,7 +140,7 @@ def multiplication(rng: Random, held_out: bool) -> Sample:
         a, b = numbers(rng, held_out, "multiply", (1, 2, 2, 2))
         if a and b:
             break
-    wording = wordings("arithmetic", "multiply").pick(rng, held_out)
+    wording = ask(rng, held_out, "arithmetic", "multiply", "multiply")
     question = phrase(rng, wording, a=a, b=b).replace("*", rng.choice(TIMES_SIGNS))
     return Sample(
         task="multiplication",

@@ -13,7 +13,7 @@ def beyond(rng: Random, held_out: bool) -> Sample:
     kind = rng.choices(
         ("topic", "maths", "code", "injection", "gibberish", "paste"), (50, 20, 12, 6, 7, 5)
     )[0]
-    language = rng.choice(("en", "en", "en", *LANGUAGES)) if kind == "topic" else "en"
+    language = rng.choice(("en", *LANGUAGES)) if kind == "topic" else "en"
     values: dict[str, object] = {
         "t": _topic(rng, language, held_out),
         "t2": _topic(rng, language, held_out),

@@ -141,8 +141,8 @@ def code(rng: Random, held_out: bool) -> Sample:
     question = polish(rng, wordings("code", "ask").pick(rng, held_out))
     question = question.format(wants=wordings("code", "wants", function.name).pick(rng, held_out))
     name = function.name
-    if rng.random() < 0.3:
-        name = f"{rng.choice(VERBS)}_{wordings('code', 'nouns').pick(rng, held_out)}"
+    if rng.random() < 0.4:
+        name = f"{rng.choice(VERBS)}_{_noun(rng, held_out)}"
         question = question.rstrip(".?") + "." + rng.choice(NAMED).format(name=name)
     source = write(function, name)
     return Sample(
@@ -153,6 +153,13 @@ def code(rng: Random, held_out: bool) -> Sample:
         check=f"{function.name} {name}",
         scenario="coding",
     )
+
+
+def _noun(rng: Random, held_out: bool) -> str:
+    """Draw the end of a name; made-up ones teach to copy rather than to remember."""
+    if not held_out and rng.random() < 0.6:
+        return "".join(rng.choices("abcdefghiklmnoprstuw", k=rng.randint(2, 7)))
+    return wordings("code", "nouns").pick(rng, held_out)
 
 
 def write(function: Function, name: str) -> str:

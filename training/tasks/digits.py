@@ -64,7 +64,7 @@ def difference_steps(a: int, b: int) -> list[str]:
 
 def multiply_steps(a: int, b: int) -> list[str]:
     """Multiply by each digit of `b` from the ones upwards, and add the rows."""
-    lines: list[str] = []
+    lines = [spelled(a)]
     rows: list[int] = []
     for place, digit in enumerate(map(int, str(b)[::-1])):
         if digit:
@@ -88,7 +88,7 @@ def _row_steps(a: int, digit: int, zeros: str) -> list[str]:
         carry = 0 if last else total // 10
         so_far = (str(total) if last else str(total % 10)) + so_far
         note = f", carry {carry}" if carry else ""
-        lines.append(f"{work}{note} -> {so_far}")
+        lines.append(f"{PLACES[place]}: {work}{note} -> {so_far}")
     return lines
 
 

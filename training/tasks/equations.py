@@ -4,9 +4,8 @@ from random import Random
 
 from training.sample import Sample
 from training.split import is_held_out
-from training.tasks.arithmetic import phrase
+from training.tasks.arithmetic import ask, phrase
 from training.tasks.digits import add_steps, difference_steps, divide_steps, multiply_steps
-from training.wordings import wordings
 
 LETTERS = "xxxxxyzabnkmtp"
 
@@ -22,7 +21,7 @@ def equation(rng: Random, held_out: bool) -> Sample:
     written, step, steps, solution, reason = _solve(form, x, a, b)
     if rng.random() < 0.25:
         written = written.replace(" ", "")
-    wording = wordings("equations", "ask").pick(rng, held_out)
+    wording = ask(rng, held_out, "equations", "ask", "equation")
     if form == "*" and rng.random() < 0.15:
         written = written.replace(f"{a}{x}", f"{a} * {x}")
     return Sample(

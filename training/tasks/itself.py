@@ -11,7 +11,7 @@ from training.wordings import text, wordings
 def itself(rng: Random, held_out: bool) -> Sample:
     """Ask the model about itself, greet it or thank it."""
     kind = rng.choice(("identity", "identity", "abilities", "upgrade", "greeting", "thanks"))
-    language = rng.choice(("en", "en", "en", *LANGUAGES))
+    language = rng.choice(("en", "en", *LANGUAGES))
     question = wordings("itself", "asks", kind, language).pick(rng, held_out)
     return Sample(
         task="itself",

@@ -4,9 +4,8 @@ from random import Random
 
 from training.sample import Sample
 from training.split import is_held_out
-from training.tasks.arithmetic import phrase
+from training.tasks.arithmetic import ask, phrase
 from training.tasks.digits import multiply_steps
-from training.wordings import wordings
 
 
 def percentage(rng: Random, held_out: bool) -> Sample:
@@ -17,7 +16,7 @@ def percentage(rng: Random, held_out: bool) -> Sample:
         if is_held_out("percent", p, n) == held_out:
             break
     result = hundredth(n * p)
-    question = phrase(rng, wordings("percentages", "ask").pick(rng, held_out), p=p, n=n)
+    question = phrase(rng, ask(rng, held_out, "percentages", "ask", "percent"), p=p, n=n)
     if rng.random() < 0.4:
         question = question.replace(" %", "%")
     return Sample(
