@@ -1,22 +1,21 @@
-"""Entry point of a Hugging Face Space: settings -> engine -> page."""
+"""Start the app; the entry point of a Hugging Face Space."""
 
 import sys
 
-from nano2_app.chat.scenarios import load_scenarios
-from nano2_app.config import SCENARIOS_DIR, load_settings
-from nano2_app.engine.factory import create_engine
+from nano2_app.cli.serve import serve_app
+from nano2_app.config import load_settings
 from nano2_app.errors import NanoError
-from nano2_app.ui.launch import serve
 
 
-def main() -> None:
-    """Start the app with the settings of the environment."""
+def main() -> int:
+    """Serve until stopped; an error is one line on stderr."""
     try:
-        settings = load_settings()
-        serve(create_engine(settings), load_scenarios(SCENARIOS_DIR), settings)
+        serve_app(load_settings())
     except NanoError as error:
-        sys.exit(f"Error: {error}")
+        sys.stderr.write(f"Error: {error}\n")
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

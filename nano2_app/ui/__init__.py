@@ -1,0 +1,1 @@
+"""The browser's face of the app, and its calls for `gradio_client`."""

@@ -1,4 +1,4 @@
-"""One tab, built from a scenario: the chat, the composer and the controls of the reasoning."""
+"""The components of one tab, built from a scenario."""
 
 from dataclasses import asdict, dataclass
 
@@ -7,90 +7,85 @@ import gradio as gr
 from nano2_app.chat.scenarios import Scenario
 from nano2_app.engine.base import ModelCard
 
+_CHAT_HEIGHT = "max(300px, calc(100dvh - 412px))"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class ChatTab:
-    """The components of a tab, and the state behind them."""
+    """What a tab consists of; `turns`, `run_id` and `draft` are kept per browser session.
+
+    Attributes:
+        turns: the conversation, a tuple of `Turn`.
+        run_id: the run in progress, or empty.
+        draft: a question that failed, to be put back into the box.
+    """
 
     chatbot: gr.Chatbot
-    message: gr.Textbox
+    status: gr.HTML
+    box: gr.Textbox
     send: gr.Button
-    stop: gr.Button
     answer_now: gr.Button
+    stop: gr.Button
     clear: gr.Button
-    thinking_budget: gr.Slider
-    skip_reasoning: gr.Checkbox
-    stats: gr.Markdown
-    conversation: gr.State
+    budget: gr.Slider
+    skip: gr.Checkbox
+    turns: gr.State
     run_id: gr.State
+    draft: gr.State
 
 
 def build_chat_tab(scenario: Scenario, card: ModelCard) -> ChatTab:
-    """Lay out a tab; the controls offer what the loaded model can do."""
-    name = scenario.id
-    chatbot = gr.Chatbot(
-        label=scenario.title,
-        show_label=False,
-        height="56vh",
-        min_height=320,
-        buttons=["copy", "copy_all"],
-        latex_delimiters=[asdict(delimiter) for delimiter in scenario.latex_delimiters],
-        placeholder=f"### {scenario.title}\n{scenario.description}",
-        examples=[{"text": example} for example in scenario.examples],
-        elem_id=f"{name}-chat",
-        elem_classes="chat",
-    )
-    stats = gr.Markdown("", elem_classes="stats", elem_id=f"{name}-stats")
-    with gr.Group(elem_classes="composer"):
-        message = gr.Textbox(
-            label=f"Message ({scenario.title})",
+    """Lay out the tab of a scenario: the chat, a line about it, the composer, the controls."""
+    largest = card.max_thinking_budget
+    with gr.Tab(scenario.title, id=scenario.id, render_children=True):
+        chatbot = gr.Chatbot(
+            label=f"{scenario.title} conversation",
             show_label=False,
-            placeholder=scenario.placeholder,
-            lines=2,
-            max_lines=10,
-            submit_btn=False,
-            elem_id=f"{name}-message",
+            height=_CHAT_HEIGHT,
+            placeholder=f"## {scenario.title}\n{scenario.description}",
+            examples=[{"text": example} for example in scenario.examples],
+            latex_delimiters=[asdict(delimiter) for delimiter in scenario.latex_delimiters],
+            buttons=["copy", "copy_all"],
+            sanitize_html=True,
+            layout="bubble",
+            elem_classes="n2-chat",
         )
-        with gr.Row(elem_classes="actions"):
-            send = gr.Button("Send", variant="primary", elem_id=f"{name}-send")
-            answer_now = gr.Button("Answer now", interactive=False, elem_id=f"{name}-answer-now")
-            stop = gr.Button("Stop", variant="stop", interactive=False, elem_id=f"{name}-stop")
-            clear = gr.Button("Clear", elem_id=f"{name}-clear")
-    with gr.Row(elem_classes="reasoning-controls", equal_height=True):
-        thinking_budget = gr.Slider(
-            minimum=0,
-            maximum=card.max_thinking_budget,
-            value=min(scenario.thinking_budget, card.max_thinking_budget),
-            step=_step(card.max_thinking_budget),
-            precision=0,
-            label="Thinking budget (tokens)",
-            info="The reasoning ends at the first line break from here on; 0 skips it. "
-            "Moving it while the model thinks changes that answer.",
-            scale=4,
-            elem_id=f"{name}-budget",
-        )
-        skip_reasoning = gr.Checkbox(
-            label="Skip reasoning",
-            info="Answer directly.",
-            scale=1,
-            min_width=170,
-            elem_id=f"{name}-skip",
-        )
+        status = gr.HTML("", elem_classes="n2-status", padding=False)
+        with gr.Row(elem_classes="n2-composer"):
+            box = gr.Textbox(
+                label="Your message",
+                show_label=False,
+                container=False,
+                placeholder=scenario.placeholder,
+                lines=1,
+                max_lines=8,
+                scale=1,
+            )
+            send = gr.Button("Send", variant="primary", scale=0, min_width=110)
+        with gr.Row(elem_classes="n2-controls"):
+            budget = gr.Slider(
+                0,
+                largest,
+                value=min(scenario.thinking_budget, largest),
+                step=_step(largest),
+                label="Thinking budget (tokens)",
+                info="Reasoning ends soon after this many; 0 skips it. Works while it thinks, too.",
+                buttons=[],
+                scale=1,
+                min_width=280,
+            )
+            with gr.Column(scale=0, min_width=330, elem_classes="n2-side"):
+                with gr.Row(elem_classes="n2-buttons"):
+                    answer_now = gr.Button("Answer now", interactive=False, min_width=110)
+                    stop = gr.Button("Stop", variant="stop", interactive=False, min_width=80)
+                    clear = gr.Button("Clear", min_width=80)
+                skip = gr.Checkbox(label="Skip reasoning, answer at once", container=False)
+        turns, run_id, draft = gr.State(()), gr.State(""), gr.State("")
     return ChatTab(
-        chatbot=chatbot,
-        message=message,
-        send=send,
-        stop=stop,
-        answer_now=answer_now,
-        clear=clear,
-        thinking_budget=thinking_budget,
-        skip_reasoning=skip_reasoning,
-        stats=stats,
-        conversation=gr.State(()),
-        run_id=gr.State(""),
+        chatbot, status, box, send, answer_now, stop, clear, budget, skip, turns, run_id, draft
     )
 
 
-def _step(maximum: int) -> int:
-    """Choose a step that leaves the slider a few hundred positions at most."""
-    return max(1, 1 << (maximum // 256).bit_length() - 1) if maximum >= 256 else 1
+def _step(largest: int) -> int:
+    """Small enough to choose well, large enough for a slider of a few hundred pixels."""
+    return next((step for step in (1, 8, 16, 64) if largest <= step * 256), 256)

@@ -1,12 +1,13 @@
-"""What `gradio_client` can call: the same requests as the page makes, as plain JSON."""
+"""The public calls for `gradio_client`: a chat, its events, and steering by run id."""
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+import logging
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
-from dataclasses import asdict
-from itertools import groupby
+from dataclasses import asdict, replace
 from typing import Any
 
 import gradio as gr
+from gradio.events import api
 
 from nano2_app.chat.events import (
     AnswerDelta,
@@ -17,14 +18,17 @@ from nano2_app.chat.events import (
     ReasoningDelta,
     ReasoningEnd,
 )
-from nano2_app.chat.sampling_params import check_thinking_budget
 from nano2_app.chat.scenarios import Scenarios
 from nano2_app.chat.transcript import Transcript
 from nano2_app.engine.base import Engine, GenerationRequest
-from nano2_app.ui.failures import explain
-from nano2_app.ui.streaming import batches, transcripts
+from nano2_app.errors import NanoError
+from nano2_app.ui.handlers import MODEL_SLOTS
+from nano2_app.ui.presentation import sentence
+from nano2_app.ui.runs import Run, Runs
 
-_EVENT_TYPES: dict[type[Event], str] = {
+_log = logging.getLogger(__name__)
+
+_EVENT_TYPES = {
     Queued: "queued",
     Prefill: "prefill",
     ReasoningDelta: "reasoning",
@@ -35,28 +39,40 @@ _EVENT_TYPES: dict[type[Event], str] = {
 
 
 class Endpoints:
-    """The public calls, bound to one engine."""
+    """The calls. Their parameters are `Any` so that our checks, not Gradio's, name the mistake."""
 
-    def __init__(self, engine: Engine, scenarios: Scenarios) -> None:
-        self._engine = engine
+    def __init__(self, runs: Runs, scenarios: Scenarios, engine: Engine) -> None:
+        self._runs = runs
         self._scenarios = scenarios
+        self._engine = engine
+
+    def connect(self) -> None:
+        """Publish the calls; nothing else of the app is public."""
+        for generate in (self.chat, self.chat_events):
+            api(generate, concurrency_id="model", concurrency_limit=MODEL_SLOTS)
+        for answer in (self.answer_now, self.stop, self.set_thinking_budget, self.status):
+            api(answer, queue=False)
 
     async def chat(
         self,
-        message: str,
-        scenario: str = "education",
-        thinking_budget: int | None = None,
-        skip_reasoning: bool = False,
-        history: list[dict[str, str]] | None = None,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        seed: int | None = None,
+        message: Any,
+        scenario: Any = "education",
+        thinking_budget: Any = None,
+        skip_reasoning: Any = False,
+        history: Any = None,
+        max_tokens: Any = None,
+        temperature: Any = None,
+        seed: Any = None,
     ) -> AsyncGenerator[dict[str, Any], None]:
-        """Answer a message; yields the whole state so far, at most 20 times a second."""
-        with _clear_errors():
-            request = self._request(
-                message,
+        """Ask one question; each update holds all of the reasoning and the answer so far.
+
+        `history` is a list of {"role", "content"}; what is left out is the scenario's. The last
+        update has the phase "done".
+        """
+        with _errors_in_one_sentence():
+            run = self._open(
                 scenario,
+                message,
                 history,
                 thinking_budget=thinking_budget,
                 skip_reasoning=skip_reasoning,
@@ -64,26 +80,32 @@ class Endpoints:
                 temperature=temperature,
                 seed=seed,
             )
-            async with aclosing(transcripts(self._engine, request)) as stream:
-                async for transcript in stream:
-                    yield self._state(request, transcript)
+            model, transcript = self._engine.status().model.name, Transcript()
+            async with aclosing(run.batches()) as batches:
+                async for batch in batches:
+                    for event in batch:
+                        transcript.add(event)
+                    yield _snapshot(run, transcript) | {"model": model}
 
     async def chat_events(
         self,
-        message: str,
-        scenario: str = "education",
-        thinking_budget: int | None = None,
-        skip_reasoning: bool = False,
-        history: list[dict[str, str]] | None = None,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        seed: int | None = None,
+        message: Any,
+        scenario: Any = "education",
+        thinking_budget: Any = None,
+        skip_reasoning: Any = False,
+        history: Any = None,
+        max_tokens: Any = None,
+        temperature: Any = None,
+        seed: Any = None,
     ) -> AsyncGenerator[dict[str, Any], None]:
-        """Answer a message; yields what is new: deltas of text, and each step on the way."""
-        with _clear_errors():
-            request = self._request(
-                message,
+        """Ask one question; each update holds only what is new. For long reasoning.
+
+        The updates have the "type" queued, prefill, reasoning, reasoning_end, answer or finished.
+        """
+        with _errors_in_one_sentence():
+            run = self._open(
                 scenario,
+                message,
                 history,
                 thinking_budget=thinking_budget,
                 skip_reasoning=skip_reasoning,
@@ -91,95 +113,97 @@ class Endpoints:
                 temperature=temperature,
                 seed=seed,
             )
-            yield {"type": "started", "run_id": request.request_id}
-            async with aclosing(batches(self._engine, request)) as stream:
-                async for batch in stream:
+            last: dict[str, Any] = {"type": "queued", "run_id": run.id, "position": 0}
+            async with aclosing(run.batches()) as batches:
+                async for batch in batches:
+                    for event in _joined(batch):
+                        last = {"type": _EVENT_TYPES[type(event)], "run_id": run.id}
+                        last |= asdict(event)
+                        yield last
+                    # Sent again, nothing new: it is how a client that has gone is noticed.
                     if not batch:
-                        yield {"type": "waiting", "run_id": request.request_id}
-                    for event in _merged(batch):
-                        yield {"run_id": request.request_id, **_as_dict(event)}
+                        yield _without_text(last)
 
-    async def answer_now(self, run_id: str) -> dict[str, bool]:
-        """End the thinking of a running call; its answer begins at once, in the same stream."""
-        with _clear_errors():
-            self._engine.end_thinking(run_id)
+    async def answer_now(self, run_id: Any) -> dict[str, Any]:
+        """End the reasoning of a run and begin its answer, in the same stream."""
+        with _errors_in_one_sentence():
+            self._runs.find(run_id).answer_now()
         return {"ok": True}
 
-    async def stop(self, run_id: str) -> dict[str, bool]:
-        """Stop a running call; its stream ends with what was said."""
-        with _clear_errors():
-            self._engine.abort(run_id)
+    async def stop(self, run_id: Any) -> dict[str, Any]:
+        """Stop a run; its stream ends with what was said so far."""
+        with _errors_in_one_sentence():
+            self._runs.find(run_id).stop()
         return {"ok": True}
 
-    async def set_thinking_budget(
-        self, run_id: str, thinking_budget: int | None = None
-    ) -> dict[str, bool]:
-        """Change the thinking budget of a running call; None lets the model decide."""
-        with _clear_errors():
-            self._engine.set_thinking_budget(run_id, check_thinking_budget(thinking_budget))
+    async def set_thinking_budget(self, run_id: Any, thinking_budget: Any) -> dict[str, Any]:
+        """Change the thinking budget of a run while it thinks."""
+        with _errors_in_one_sentence():
+            self._runs.find(run_id).set_thinking_budget(thinking_budget)
         return {"ok": True}
 
     async def status(self) -> dict[str, Any]:
-        """Tell which model answers, and how many calls run and wait."""
-        return asdict(self._engine.status())
-
-    def register(self, concurrency_limit: int) -> None:
-        """Publish the calls in the Blocks that is being built."""
-        for call in (self.chat, self.chat_events):
-            _publish(call, concurrency_id="model", concurrency_limit=concurrency_limit)
-        for steer in (self.answer_now, self.stop, self.set_thinking_budget, self.status):
-            _publish(steer, queue=False)
-
-    def _request(
-        self, message: object, scenario_id: object, history: object, **sampling: object
-    ) -> GenerationRequest:
-        scenario = self._scenarios[scenario_id]
-        params = scenario.sampling_params(**sampling)
-        return GenerationRequest(scenario.messages(message, history), params)
-
-    def _state(self, request: GenerationRequest, transcript: Transcript) -> dict[str, Any]:
+        """Tell which model answers, and how many requests run and wait."""
+        with _errors_in_one_sentence():
+            status = self._engine.status()
         return {
-            "run_id": request.request_id,
-            "phase": transcript.phase,
-            "position": transcript.position,
-            "reasoning": transcript.reasoning,
-            "reasoning_tokens": transcript.reasoning_tokens,
-            "answer": transcript.answer,
-            "thinking_end": transcript.thinking_end,
-            "finish_reason": transcript.finish_reason,
-            "usage": transcript.usage and asdict(transcript.usage),
-            "timings": transcript.timings and asdict(transcript.timings),
-            "model": self._engine.status().model.name,
-            "seed": request.sampling_params.seed,
+            "model": asdict(status.model),
+            "running": status.running,
+            "waiting": status.waiting,
+            "scenarios": [scenario.id for scenario in self._scenarios],
         }
+
+    def _open(self, scenario_id: Any, message: Any, history: Any, **sampling: Any) -> Run:
+        scenario = self._scenarios[scenario_id]
+        messages = scenario.messages(message, history)
+        return self._runs.open(GenerationRequest(messages, scenario.sampling_params(**sampling)))
+
+
+def _snapshot(run: Run, transcript: Transcript) -> dict[str, Any]:
+    return {
+        "run_id": run.id,
+        "phase": transcript.phase,
+        "position": transcript.position,
+        "reasoning": transcript.reasoning,
+        "reasoning_tokens": transcript.reasoning_tokens,
+        "answer": transcript.answer,
+        "thinking_end": transcript.thinking_end,
+        "finish_reason": transcript.finish_reason,
+        "usage": transcript.usage and asdict(transcript.usage),
+        "timings": transcript.timings and asdict(transcript.timings),
+        "seed": run.request.sampling_params.seed,
+    }
+
+
+def _joined(events: list[Event]) -> Iterator[Event]:
+    """Join neighbouring deltas of one kind: one message per update, not one per token."""
+    held: ReasoningDelta | AnswerDelta | None = None
+    for event in events:
+        match held, event:
+            case ReasoningDelta(before), ReasoningDelta(text):
+                held = replace(event, text=before + text)
+            case AnswerDelta(before), AnswerDelta(text):
+                held = replace(event, text=before + text)
+            case _:
+                if held is not None:
+                    yield held
+                held = event if isinstance(event, ReasoningDelta | AnswerDelta) else None
+                if held is None:
+                    yield event
+    if held is not None:
+        yield held
+
+
+def _without_text(event: dict[str, Any]) -> dict[str, Any]:
+    return event | {"text": ""} if "text" in event else event
 
 
 @contextmanager
-def _clear_errors() -> Iterator[None]:
-    """Send the caller one sentence, whatever went wrong."""
+def _errors_in_one_sentence() -> Iterator[None]:
+    """Give the client one sentence; a traceback goes to the log, and only for our own failures."""
     try:
         yield
-    except Exception as error:  # noqa: BLE001  (explained to the caller, logged if ours)
-        raise gr.Error(explain(error), print_exception=False) from None
-
-
-def _publish(call: Callable[..., Any], **options: Any) -> None:
-    description = (call.__doc__ or "").strip()
-    gr.events.api(call, api_name=call.__name__, api_description=description, **options)
-
-
-def _merged(batch: list[Event]) -> Iterator[Event]:
-    """Join the text deltas that came together, and keep the last of each run of progress."""
-    for kind, run in groupby(batch, key=type):
-        events = list(run)
-        text = "".join(getattr(event, "text", "") for event in events)
-        if kind is AnswerDelta:
-            yield AnswerDelta(text)
-        elif kind is ReasoningDelta:
-            yield ReasoningDelta(text, getattr(events[-1], "tokens", 0))
-        else:
-            yield events[-1]
-
-
-def _as_dict(event: Event) -> dict[str, Any]:
-    return {"type": _EVENT_TYPES[type(event)], **asdict(event)}
+    except Exception as error:  # noqa: BLE001  (a client gets a sentence, whatever failed)
+        if not isinstance(error, NanoError):
+            _log.exception("A call failed")
+        raise gr.Error(sentence(error), print_exception=False) from None

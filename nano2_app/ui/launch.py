@@ -1,99 +1,103 @@
-"""Starts the page and keeps it up."""
+"""From a built app to a running server, and to its end."""
 
 import signal
 import socket
 import sys
-from dataclasses import dataclass
-from types import FrameType
-from typing import Any
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from gradio import Blocks
+import gradio as gr
 
 from nano2_app.chat.scenarios import Scenarios
 from nano2_app.config import ASSETS_DIR, Settings
 from nano2_app.engine.base import Engine
 from nano2_app.errors import ConfigurationError
 from nano2_app.ui.app import build_app
-from nano2_app.ui.theme import theme
-
-
-@dataclass(frozen=True)
-class RunningApp:
-    """A page that is up."""
-
-    page: Blocks
-    url: str
-
-    def close(self) -> None:
-        """Take it down."""
-        self.page.close(verbose=False)
-
-
-def start(engine: Engine, scenarios: Scenarios, settings: Settings) -> RunningApp:
-    """Start the page without waiting for its end.
-
-    Raises:
-        ConfigurationError: the port is taken, or the address is not one of this machine.
-    """
-    host, port = settings.listen_on, settings.port or _free_port(settings.listen_on)
-    _check_port(host, port)
-    page = build_app(engine, scenarios, settings)
-    page.launch(
-        server_name=host,
-        server_port=port,
-        prevent_thread_lock=True,
-        quiet=True,
-        show_error=True,
-        ssr_mode=False,
-        enable_monitoring=False,
-        run_history=False,
-        footer_links=["api", "settings"],
-        theme=theme(),
-        css_paths=[ASSETS_DIR / "style.css"],
-    )
-    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
-    return RunningApp(page, f"http://{shown}:{port}")
+from nano2_app.ui.handlers import MODEL_SLOTS
+from nano2_app.ui.theme import build_theme
 
 
 def serve(engine: Engine, scenarios: Scenarios, settings: Settings) -> None:
-    """Start the page, say where it is, and stay until Ctrl-C or SIGTERM; then close the engine."""
+    """Serve the app until Ctrl-C or SIGTERM, then close the engine.
+
+    Raises:
+        ConfigurationError: the address can't be listened on.
+    """
     try:
-        app = start(engine, scenarios, settings)
-        model = engine.status().model
-        sys.stdout.write(f"Nano 2 Studio is ready at {app.url} (model: {model.name})\n")
-        sys.stdout.flush()
-        signal.signal(signal.SIGTERM, _interrupt)
-        try:
-            signal.pause()
-        except KeyboardInterrupt:
-            app.close()
+        with launched(build_app(engine, scenarios, settings), settings) as url:
+            model = engine.status().model.name
+            sys.stdout.write(f"Nano 2 Studio is ready at {url} ({model}); Ctrl-C ends it.\n")
+            sys.stdout.flush()
+            _wait_for_the_end()
     finally:
         engine.close()
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+@contextmanager
+def launched(demo: gr.Blocks, settings: Settings) -> Iterator[str]:
+    """Run a server for the app in the background; the value is its address.
 
-
-def _free_port(host: str) -> int:
-    with _socket(host) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _check_port(host: str, port: int) -> None:
+    Raises:
+        ConfigurationError: the address can't be listened on.
+    """
+    host = settings.listen_on
+    if ":" in host:
+        host = f"[{host.strip('[]')}]"
+    port = _free_port(host, settings.port)
     try:
-        with _socket(host) as probe:
-            probe.bind((host, port))
-    except OSError as error:
-        raise ConfigurationError(
-            f"Can't listen on {host} port {port} ({error.strerror or error}); choose another with "
-            "--port or NANO2_PORT, or 0 for a free one."
-        ) from None
+        demo.launch(
+            server_name=host,
+            server_port=port,
+            max_threads=MODEL_SLOTS,  # it bounds running events, too
+            prevent_thread_lock=True,
+            quiet=True,
+            share=False,
+            inbrowser=False,
+            ssr_mode=False,
+            run_history=False,
+            enable_monitoring=False,
+            footer_links=["api", "settings"],
+            theme=build_theme(),
+            css_paths=ASSETS_DIR / "style.css",
+            favicon_path=ASSETS_DIR / "favicon.svg",
+        )
+    except OSError as error:  # taken between our look and Gradio's
+        raise _unusable(host, port, error) from None
+    try:
+        yield f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104
+    finally:
+        demo.close(verbose=False)
 
 
-def _socket(host: str) -> Any:
-    probe = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    return probe
+def _free_port(host: str, port: int) -> int:
+    """Check that the port is free, or find one for 0; Gradio itself checks only 127.0.0.1."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), port))
+        except OSError as error:
+            raise _unusable(host, port, error) from None
+        return int(probe.getsockname()[1])
+
+
+def _unusable(host: str, port: int, error: OSError) -> ConfigurationError:
+    reason = error.strerror or str(error)
+    return ConfigurationError(
+        f"The app can't listen on port {port} of {host} ({reason}); "
+        "choose another port with --port, or 0 for any free one."
+    )
+
+
+def _wait_for_the_end() -> None:
+    ended = threading.Event()
+    previous = {
+        number: signal.signal(number, lambda *_: ended.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        ended.wait()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,171 +1,182 @@
-"""From a transcript to what the page shows: pure, no gradio.
-
-Text of people and models is untrusted. It is markdown to the page, so code and formulas render, but
-anything that could begin an HTML tag outside of code is escaped and seen as it was written.
-"""
+"""What people read: from transcripts and errors to chat messages, titles and lines. Pure."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from nano2_app.chat.events import FinishReason, ThinkingEnd
-from nano2_app.chat.messages import Message, assistant, user
 from nano2_app.chat.transcript import Phase, Transcript
-from nano2_app.engine.base import EngineStatus, ModelKind
+from nano2_app.errors import NanoError
 
-ChatMessage = dict[str, Any]
-"""A message of gradio's chatbot."""
-
-_CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]+`)", re.DOTALL)
-_TAG_START = re.compile(r"<(?=[A-Za-z/!?])")
-_ENTITY_START = re.compile(r"&(?=#?\w+;)")
-
-_WHY_ENDED = {
+ENDINGS = {
     ThinkingEnd.MODEL: "the model was done",
-    ThinkingEnd.BUDGET: "the budget was reached",
+    ThinkingEnd.BUDGET: "budget reached",
     ThinkingEnd.USER: "you asked for the answer",
-    ThinkingEnd.MAX_TOKENS: "the token limit was reached",
+    ThinkingEnd.MAX_TOKENS: "token limit",
     ThinkingEnd.STOPPED: "stopped",
     ThinkingEnd.SKIPPED: "skipped",
 }
 
+UNEXPECTED = "Something failed inside the app; its log has the details. Please try again."
 
-@dataclass(frozen=True, slots=True)
+# What Markdown shows as it is (code) or gives to the formula renderer, and must not be escaped.
+# Bounded, so that a text made of openings without an end costs no more than any other.
+_VERBATIM = re.compile(
+    r"""
+      ^[ ]{0,3}(?P<fence>`{3,30}|~{3,30})[^\n]*\n .*? (?:^[ ]{0,3}(?P=fence)[`~]*[ \t]*$ | \Z)
+    | (?:\A|(?<=\n\n)) (?:(?:[ ]{4}|\t)[^\n]*(?:\n|\Z))+
+    | (?<!`)(?P<ticks>`{1,30})(?!`) .{1,2000}? (?<!`)(?P=ticks)(?!`)
+    | \$\$.{1,2000}?\$\$ | \\\[.{1,2000}?\\\] | \\\(.{1,2000}?\\\) | \$[^$\n]+\$
+    """,
+    re.MULTILINE | re.DOTALL | re.VERBOSE,
+)
+# An odd number of backslashes before it escapes it already.
+_MARKUP = re.compile(r"(?<!\\)((?:\\\\)*)(<(?=[A-Za-z/!?])|&(?=\#?\w+;))")
+
+
+@dataclass(slots=True)
 class Turn:
-    """A question, and what has come of it.
+    """A question and what came of it.
 
     Attributes:
-        question: as the person wrote it.
-        transcript: of the generation so far.
-        error: one sentence, if the generation failed.
+        question: the person's words.
+        transcript: what the model has said.
+        failure: one sentence on what ended the turn early, if something did.
     """
 
     question: str
     transcript: Transcript
-    error: str = ""
+    failure: str = ""
+
+    @property
+    def said_something(self) -> bool:
+        """Whether there is anything to keep."""
+        return bool(self.transcript.reasoning or self.transcript.answer)
 
 
-Conversation = tuple[Turn, ...]
+def chat_messages(turns: Iterable[Turn]) -> list[dict[str, Any]]:
+    """Build the chat of the page."""
+    return [message for turn in turns for message in turn_messages(turn)]
 
 
-def history(conversation: Conversation) -> tuple[Message, ...]:
-    """Messages of the turns that got an answer; those stopped or failed before it are left out."""
-    answered = [turn for turn in conversation if turn.transcript.answer.strip()]
-    return tuple(
-        message
-        for turn in answered
-        for message in (user(turn.question), assistant(turn.transcript.answer))
-    )
-
-
-def chat_messages(conversation: Conversation) -> list[ChatMessage]:
-    """Render a conversation for the chatbot."""
-    return [message for turn in conversation for message in _turn(turn)]
-
-
-def thinking_title(transcript: Transcript) -> str:
-    """Say in plain words what is going on before the answer, or how the thinking went."""
-    match transcript.phase:
-        case Phase.QUEUED:
-            if transcript.position == 0:
-                return "Starting …"
-            return "Waiting · you are next" if transcript.position == 1 else _waiting(transcript)
-        case Phase.PREFILL:
-            done, total = transcript.prefill
-            return f"Reading · {done:,} of {total:,} tokens" if done else "Reading …"
-        case Phase.THINKING:
-            budget = transcript.thinking_budget
-            of_budget = "" if budget is None else f" of {budget:,}"
-            return f"Thinking · {transcript.reasoning_tokens:,}{of_budget} tokens"
-        case Phase.ANSWERING | Phase.DONE:
-            why = _WHY_ENDED[transcript.thinking_end or ThinkingEnd.STOPPED]
-            seconds = f"{transcript.thinking_seconds:.1f} s"
-            return f"Thought for {seconds} · {transcript.reasoning_tokens:,} tokens · {why}"
-
-
-def stats_line(transcript: Transcript, seed: int | None) -> str:
-    """Tell the figures of a finished answer in one line of markdown."""
-    usage, timings = transcript.usage, transcript.timings
-    if usage is None or timings is None:
-        return ""
-    parts = [f"{usage.reasoning_tokens:,} reasoning + {usage.answer_tokens:,} answer tokens"]
-    if timings.time_to_first_token_s is not None:
-        parts.append(f"first token after {timings.time_to_first_token_s:.2f} s")
-        parts.append(f"{timings.tokens_per_second:,.0f} tokens/s")
-    if seed is not None:
-        parts.append(f"seed {seed}")
-    if transcript.finish_reason is FinishReason.LENGTH:
-        parts.append("**cut at the token limit**")
-    if transcript.finish_reason is FinishReason.ABORT:
-        parts.append("stopped")
-    return " · ".join(parts)
-
-
-def model_line(status: EngineStatus) -> str:
-    """Say which model answers, and what it is, in one line of markdown."""
-    card = status.model
-    facts = [f"{card.context_length:,} tokens of context"]
-    if card.parameters is not None:
-        facts.insert(0, f"{_short_number(card.parameters)} parameters")
-    if card.device is not None:
-        facts.append(f"on {card.device}")
-    badge = {
-        ModelKind.EMBEDDED: "Embedded stand-in",
-        ModelKind.SCRIPTED: "No model",
-        ModelKind.NANO_9B: "The 9B",
-        ModelKind.OTHER: "Your model",
-    }[card.kind]
-    name = escape(card.name)
-    return f"`{badge}` **{name}** — {escape(card.description)} ({', '.join(facts)})"
-
-
-def escape(text: str) -> str:
-    """Make tags and entities outside of code visible as text; code is left as it is."""
-    pieces = _CODE.split(text)
-    pieces[::2] = [
-        _TAG_START.sub("&lt;", _ENTITY_START.sub("&amp;", piece)) for piece in pieces[::2]
-    ]
-    return "".join(pieces)
-
-
-def _turn(turn: Turn) -> list[ChatMessage]:
-    transcript = turn.transcript
+def turn_messages(turn: Turn) -> list[dict[str, Any]]:
+    """Build one turn: the question, the reasoning if there is any, the answer once it begins."""
     messages = [_message("user", turn.question)]
-    if _has_thought(turn):
-        running = transcript.thinking_end is None and not turn.error
-        thought = _message("assistant", transcript.reasoning)
-        thought["metadata"] = {
-            "title": thinking_title(transcript),
-            "status": "pending" if running else "done",
-        }
-        messages.append(thought)
-    if transcript.answer:
-        messages.append(_message("assistant", transcript.answer))
-    elif transcript.finish_reason is FinishReason.ABORT:
-        messages.append(_message("assistant", "*Stopped before the answer.*"))
-    if turn.error:
-        messages.append(_message("assistant", f"⚠ {turn.error}"))
+    if title := thought_title(turn):
+        thinking = turn.transcript.thinking_end is None and not turn.failure
+        metadata = {"title": title, "status": "pending" if thinking else "done"}
+        messages.append(_message("assistant", turn.transcript.reasoning) | {"metadata": metadata})
+    if turn.transcript.answer:
+        messages.append(_message("assistant", turn.transcript.answer))
     return messages
 
 
-def _has_thought(turn: Turn) -> bool:
-    """Whether there is something to show above the answer: progress, or reasoning."""
+def thought_title(turn: Turn) -> str:
+    """Say where the reasoning stands, or how it ended; empty if there is no reasoning to show."""
     transcript = turn.transcript
     if transcript.thinking_end is None:
-        return not turn.error or bool(transcript.reasoning)
-    return transcript.thinking_end is not ThinkingEnd.SKIPPED and transcript.reasoning_tokens > 0
+        if turn.failure:
+            return f"Thought · {tokens(transcript.reasoning_tokens)} · failed"
+        return activity(turn)
+    if transcript.reasoning_tokens == 0:
+        return ""
+    seconds = f"{transcript.thinking_seconds:.1f} s"
+    spent = tokens(transcript.reasoning_tokens)
+    return f"Thought for {seconds} · {spent} · {ENDINGS[transcript.thinking_end]}"
 
 
-def _message(role: str, text: str) -> ChatMessage:
-    # A plain string would lose its indentation on the way to the page.
-    return {"role": role, "content": [{"type": "text", "text": escape(text)}]}
+def activity(turn: Turn) -> str:
+    """Say what is going on, while it is."""
+    transcript = turn.transcript
+    match transcript.phase:
+        case Phase.QUEUED if transcript.position > 1:
+            return f"Waiting · {transcript.position - 1:,} ahead"
+        case Phase.QUEUED if transcript.position == 1:
+            return "Waiting · next in line"
+        case Phase.QUEUED:
+            return "Starting"
+        case Phase.PREFILL:
+            done, total = transcript.prefill
+            return f"Reading · {done:,} of {tokens(total)}"
+        case Phase.THINKING if transcript.thinking_budget is not None:
+            budget = tokens(transcript.thinking_budget)
+            return f"Thinking · {transcript.reasoning_tokens:,} of {budget}"
+        case Phase.THINKING:
+            return f"Thinking · {tokens(transcript.reasoning_tokens)}"
+        case Phase.ANSWERING:
+            return "Answering"
+        case Phase.DONE:
+            return ""
 
 
-def _waiting(transcript: Transcript) -> str:
-    return f"Waiting · {transcript.position - 1:,} ahead of you"
+def status_line(turn: Turn, seed: int | None) -> str:
+    """Say what is going on, or what the last answer took."""
+    transcript = turn.transcript
+    if turn.failure:
+        return turn.failure
+    usage, timings = transcript.usage, transcript.timings
+    if usage is None or timings is None:
+        return activity(turn)
+    end = ENDINGS[transcript.thinking_end or ThinkingEnd.SKIPPED]
+    facts = [
+        f"{tokens(usage.reasoning_tokens)} of reasoning ({end})",
+        f"{usage.answer_tokens:,} of answer",
+    ]
+    if timings.time_to_first_token_s is not None:
+        facts.append(f"first token after {timings.time_to_first_token_s:.2f} s")
+        facts.append(f"{timings.tokens_per_second:.1f} tokens/s")
+    facts.append(f"seed {seed}")
+    return _ending(transcript) + " · ".join(facts)
 
 
-def _short_number(number: int) -> str:
-    if number >= 10**9:
-        return f"{number / 10**9:.1f} billion"
-    return f"{number / 10**6:.1f} million"
+def history(turns: Iterable[Turn]) -> list[dict[str, str]]:
+    """Build the history for the next request: questions that got an answer, and those answers."""
+    return [
+        message
+        for turn in turns
+        if turn.transcript.answer.strip()
+        for message in (
+            {"role": "user", "content": turn.question},
+            {"role": "assistant", "content": turn.transcript.answer},
+        )
+    ]
+
+
+def sentence(error: Exception) -> str:
+    """Say what went wrong in one line; what is not the person's business stays in the log."""
+    return " ".join(str(error).split()) if isinstance(error, NanoError) else UNEXPECTED
+
+
+def inert(text: str) -> str:
+    """Escape what Markdown would take for HTML, so that a typed tag or entity is seen as it is.
+
+    Code and formulas stay as they are: they show `<` by themselves.
+    """
+    parts, end = [], 0
+    for match in _VERBATIM.finditer(text):
+        parts += [_MARKUP.sub(r"\1\\\2", text[end : match.start()]), match.group()]
+        end = match.end()
+    return "".join([*parts, _MARKUP.sub(r"\1\\\2", text[end:])])
+
+
+def tokens(number: int) -> str:
+    """Write a number of tokens."""
+    return f"{number:,} token" if number == 1 else f"{number:,} tokens"
+
+
+def _ending(transcript: Transcript) -> str:
+    match transcript.finish_reason:
+        case FinishReason.LENGTH:
+            return "The answer was cut at the token limit. "
+        case FinishReason.ABORT if not transcript.answer:
+            return "Stopped before the answer began. "
+        case FinishReason.ABORT:
+            return "Stopped. "
+        case _:
+            return ""
+
+
+def _message(role: str, text: str) -> dict[str, Any]:
+    # Gradio strips the indentation of plain strings, but not of content parts.
+    return {"role": role, "content": [{"type": "text", "text": inert(text)}]}
