@@ -41,10 +41,7 @@ def launched(demo: gr.Blocks, settings: Settings) -> Iterator[str]:
     Raises:
         ConfigurationError: the address can't be listened on.
     """
-    host = settings.listen_on
-    if ":" in host:
-        host = f"[{host.strip('[]')}]"
-    port = _free_port(host, settings.port)
+    host, port = _host(settings), free_port(settings)
     try:
         demo.launch(
             server_name=host,
@@ -70,8 +67,13 @@ def launched(demo: gr.Blocks, settings: Settings) -> Iterator[str]:
         demo.close(verbose=False)
 
 
-def _free_port(host: str, port: int) -> int:
-    """Check that the port is free, or find one for 0; Gradio itself checks only 127.0.0.1."""
+def free_port(settings: Settings) -> int:
+    """Check that the port is free, or find one for 0; Gradio itself checks only 127.0.0.1.
+
+    Raises:
+        ConfigurationError: the address can't be listened on.
+    """
+    host, port = _host(settings), settings.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -80,6 +82,11 @@ def _free_port(host: str, port: int) -> int:
         except OSError as error:
             raise _unusable(host, port, error) from None
         return int(probe.getsockname()[1])
+
+
+def _host(settings: Settings) -> str:
+    host = settings.listen_on
+    return f"[{host.strip('[]')}]" if ":" in host else host
 
 
 def _unusable(host: str, port: int, error: OSError) -> ConfigurationError:

@@ -50,6 +50,16 @@ def test_a_taken_port_is_one_clear_error_and_frees_the_engine(taken_port: int) -
     assert engine._closed
 
 
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopback address")
 def test_an_ipv6_address_can_be_listened_on() -> None:
     settings = load_settings(port=0, host="::1")
     demo = build_app(ScriptedEngine(), load_scenarios(SCENARIOS_DIR), settings)
