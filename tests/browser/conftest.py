@@ -5,28 +5,14 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.chat_page import ChatPage
 from tests.browser.chromium import chromium
-from tests.servers.running_app import SCRIPT, RunningApp, running_app
+from tests.servers.running_app import RunningApp
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="package")  # its event loop must be gone before asynchronous tests run
 def browser() -> Iterator[Browser]:
     expect.set_options(timeout=20_000)
     with chromium() as browser:
         yield browser
-
-
-@pytest.fixture(scope="package")
-def shared_app() -> Iterator[RunningApp]:
-    with running_app() as app:
-        yield app
-
-
-@pytest.fixture
-def app(shared_app: RunningApp) -> Iterator[RunningApp]:
-    """The app with a short script; a test may `play` another. It ends with a free engine."""
-    shared_app.play(SCRIPT)
-    yield shared_app
-    shared_app.wait_until_idle()
 
 
 @pytest.fixture
