@@ -34,15 +34,15 @@ TASKS: Mapping[str, Generator] = {
 }
 # The hard arithmetic comes up more often than what is learned quickly.
 WEIGHTS: Mapping[str, float] = {
-    "addition": 11,
-    "subtraction": 15,
-    "multiplication": 13,
-    "percentages": 15,
-    "equations": 13,
-    "code": 8,
-    "support": 9,
-    "itself": 8,
-    "beyond": 8,
+    "addition": 9,
+    "subtraction": 12,
+    "multiplication": 8,
+    "percentages": 11,
+    "equations": 23,
+    "code": 15,
+    "support": 8,
+    "itself": 7,
+    "beyond": 7,
 }
 SECOND_TURN_SHARE = 0.25
 

@@ -12,7 +12,7 @@ LETTERS = "xxxxxyzabnkmtp"
 
 def equation(rng: Random, held_out: bool) -> Sample:
     """Solve x + a = b, x - a = b, a x = b or x / a = b."""
-    form = rng.choice("+-*/")
+    form = rng.choice("++--****//")
     x = rng.choice(LETTERS)
     while True:
         a, b = _coefficients(rng, form)
