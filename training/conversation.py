@@ -12,7 +12,7 @@ from nano2_app.chat.messages import Message, assistant, system, user
 from training.sample import Generator, Sample
 from training.tasks.arithmetic import addition, multiplication, subtraction
 from training.tasks.beyond import beyond
-from training.tasks.code import code
+from training.tasks.code import code, named_code
 from training.tasks.equations import equation
 from training.tasks.itself import itself
 from training.tasks.percentages import percentage
@@ -28,21 +28,23 @@ TASKS: Mapping[str, Generator] = {
     "percentages": percentage,
     "equations": equation,
     "code": code,
+    "named code": named_code,
     "support": support,
     "itself": itself,
     "beyond": beyond,
 }
 # The hard arithmetic comes up more often than what is learned quickly.
 WEIGHTS: Mapping[str, float] = {
-    "addition": 9,
-    "subtraction": 12,
-    "multiplication": 8,
-    "percentages": 11,
-    "equations": 23,
-    "code": 15,
+    "addition": 5,
+    "subtraction": 13,
+    "multiplication": 5,
+    "percentages": 7,
+    "equations": 24,
+    "code": 16,
+    "named code": 10,
     "support": 8,
-    "itself": 7,
-    "beyond": 7,
+    "itself": 6,
+    "beyond": 6,
 }
 SECOND_TURN_SHARE = 0.25
 

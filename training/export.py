@@ -12,6 +12,8 @@ from training.tokenizer import load_tokenizer, save_for_transformers
 
 EXPORT = Path(__file__).parents[1] / "assets" / "nano2-tiny"
 WORK = Path("build/training")
+MAX_THINKING_BUDGET = 512
+"""The longest trace of any task is shorter; the app's slider ends here."""
 
 
 def export(checkpoint: Path, tokenizer_file: Path, folder: Path) -> None:
@@ -38,7 +40,7 @@ def export(checkpoint: Path, tokenizer_file: Path, folder: Path) -> None:
 
 
 def _tidy_config(path: Path) -> None:
-    """Write the layer pattern as the 9B does, and drop defaults that concern other models.
+    """Write the layer pattern as the 9B does, the largest budget, and no defaults of other models.
 
     `transformers` adds the settings of a mixture of experts, by which other programs take the
     model for one, and writes an infinite limit in a form of its own.
@@ -52,6 +54,7 @@ def _tidy_config(path: Path) -> None:
     }
     kept["n_groups"] = config["n_groups"]
     kept["hybrid_override_pattern"] = PATTERN
+    kept["max_thinking_budget"] = MAX_THINKING_BUDGET
     kept["num_hidden_layers"] = len(PATTERN)
     path.write_text(json.dumps(dict(sorted(kept.items())), indent=2) + "\n", encoding="utf-8")
 

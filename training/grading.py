@@ -11,7 +11,7 @@ BLOCK = re.compile(r"```python\n(.*?)\n```", re.DOTALL)
 
 def is_right(sample: Sample, answer: str) -> bool:
     """Grade an answer: by its result, by running its code, or by its exact words."""
-    if sample.task == "code":
+    if sample.task in {"code", "named code"}:
         return _code_runs(sample, answer)
     if sample.task in {"support", "itself", "beyond"}:
         return answer.strip() == sample.answer

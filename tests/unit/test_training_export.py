@@ -29,6 +29,7 @@ def test_the_config_is_that_of_the_9b_in_small() -> None:
     assert config["model_type"] == "nemotron_h"
     assert config["time_step_min"] == 0.0
     assert config["eos_token_id"] == [2, 12]
+    assert config["max_thinking_budget"] == 512
     assert set(config["hybrid_override_pattern"]) == set("M-*")
     assert not any("expert" in key for key in config)
 

@@ -117,7 +117,7 @@ def addition(rng: Random, held_out: bool) -> Sample:
 def subtraction(rng: Random, held_out: bool) -> Sample:
     """Subtract a number of up to four digits from another; the result may be negative."""
     a, b = numbers(rng, held_out, "subtract", (1, 2, 3, 3, 4, 4))
-    if a < b and rng.random() < 0.6 and is_held_out("subtract", b, a) == held_out:
+    if a < b and rng.random() < 0.4 and is_held_out("subtract", b, a) == held_out:
         a, b = b, a
     question = phrase(rng, ask(rng, held_out, "arithmetic", "subtract", "subtract"), a=a, b=b)
     reason = (

@@ -1,13 +1,15 @@
 """Ten small Python functions, with tests that every answer has to pass."""
 
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 
 from training.sample import Sample
 from training.tasks.arithmetic import polish
-from training.wordings import wordings
+from training.wordings import every_wording, wordings
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,17 +138,29 @@ VERBS = ("do", "my", "get", "run", "calc", "find", "new", "test", "make", "check
 
 
 def code(rng: Random, held_out: bool) -> Sample:
-    """Ask for one of the functions, sometimes under a name of the user's."""
+    """Ask for one of the functions."""
     function = rng.choice(FUNCTIONS)
+    return _sample("code", function, function.name, _question(rng, held_out, function))
+
+
+def named_code(rng: Random, held_out: bool) -> Sample:
+    """Ask for one of the functions under a name of the user's."""
+    function = rng.choice(FUNCTIONS)
+    name = f"{rng.choice(VERBS)}_{_noun(rng, held_out)}"
+    question = _question(rng, held_out, function).rstrip(".?")
+    question = f"{question}.{rng.choice(NAMED).format(name=name)}"
+    return _sample("named code", function, name, question)
+
+
+def _question(rng: Random, held_out: bool, function: Function) -> str:
     question = polish(rng, wordings("code", "ask").pick(rng, held_out))
-    question = question.format(wants=wordings("code", "wants", function.name).pick(rng, held_out))
-    name = function.name
-    if rng.random() < 0.4:
-        name = f"{rng.choice(VERBS)}_{_noun(rng, held_out)}"
-        question = question.rstrip(".?") + "." + rng.choice(NAMED).format(name=name)
+    return question.format(wants=wordings("code", "wants", function.name).pick(rng, held_out))
+
+
+def _sample(task: str, function: Function, name: str, question: str) -> Sample:
     source = write(function, name)
     return Sample(
-        task="code",
+        task=task,
         question=question,
         trace="\n".join([f"Function: {name}({function.parameter})", *function.plan]),
         answer=f"```python\n{source}\n```\n\n{function.says}",
@@ -156,10 +170,24 @@ def code(rng: Random, held_out: bool) -> Sample:
 
 
 def _noun(rng: Random, held_out: bool) -> str:
-    """Draw the end of a name; made-up ones teach to copy rather than to remember."""
-    if not held_out and rng.random() < 0.6:
+    """Draw the end of a name; many words and made-up ones teach to copy, not to remember."""
+    if held_out:
+        return wordings("code", "nouns").pick(rng, held_out)
+    if rng.random() < 0.3:
         return "".join(rng.choices("abcdefghiklmnoprstuw", k=rng.randint(2, 7)))
-    return wordings("code", "nouns").pick(rng, held_out)
+    return rng.choice(_words())
+
+
+@cache
+def _words() -> tuple[str, ...]:
+    """Return the short words of all wordings to train on, but for the nouns held out."""
+    found = {
+        word
+        for kind in every_wording().values()
+        for wording in kind.train
+        for word in re.findall(r"\b[a-z]{3,8}\b", wording)
+    }
+    return tuple(sorted(found - set(wordings("code", "nouns").held_out)))
 
 
 def write(function: Function, name: str) -> str:
