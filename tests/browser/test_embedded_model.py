@@ -33,16 +33,16 @@ def test_a_question_is_reasoned_bounded_and_answered_directly(browser: Browser, 
     expect(page.get_by_text("Embedded stand-in")).to_be_visible()
 
     chat.ask(QUESTION)
-    chat.expect_idle()
     expect(chat.conversation).to_contain_text("933")
     expect(chat.thoughts).to_have_count(1)
     expect(chat.thoughts).to_contain_text("the model was done")
+    chat.expect_idle()
 
     chat.set_budget(8)
     chat.ask(QUESTION)
     expect(chat.thoughts).to_have_count(2)
-    chat.expect_idle()
     expect(chat.thoughts.last).to_contain_text("budget reached")
+    chat.expect_idle()
 
     chat.skip.check()
     chat.ask(QUESTION)
