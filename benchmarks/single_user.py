@@ -20,10 +20,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from threading import Thread
+from typing import Any
 
 import torch
 import transformers
-from transformers import TextIteratorStreamer
+from transformers import AutoTokenizer, PreTrainedModel, TextIteratorStreamer
 
 from nano2_app.chat.messages import user
 from nano2_app.chat.sampling_params import SamplingParams
@@ -31,7 +32,7 @@ from nano2_app.chat.template import render_prompt
 from nano2_app.chat.transcript import Transcript
 from nano2_app.config import EMBEDDED_MODEL_DIR
 from nano2_app.engine.base import GenerationRequest
-from nano2_app.engine.local.loader import LoadedModel, load_model
+from nano2_app.engine.local.loader import LoadedModel, load_model, load_pretrained
 from nano2_app.engine.local.local_engine import LocalEngine
 
 QUESTION = (user("What is 347 + 586? Explain every step."),)
@@ -61,14 +62,29 @@ def run_engine(engine: LocalEngine, tokens: int) -> Run:
     return Run(timings.time_to_first_token_s, timings.tokens_per_second)
 
 
-def run_generate(loaded: LoadedModel, tokens: int) -> Run:
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The same model as transformers has it."""
+
+    network: PreTrainedModel
+    tokenizer: Any
+    prompt: list[int]
+
+
+def load_peer(model: str, loaded: LoadedModel) -> Peer:
+    """Load the model a second time, in the engine's dtype."""
+    network, tokenizer = load_pretrained(model, dtype=loaded.network.dtype)
+    prompt = tokenizer.encode_prompt(render_prompt(QUESTION, thinking=False))
+    return Peer(network, AutoTokenizer.from_pretrained(model), prompt.tokens)
+
+
+def run_generate(peer: Peer, tokens: int) -> Run:
     """Generate with transformers: `generate` in a thread, its streamer read here."""
-    prompt = loaded.tokenizer.encode_prompt(render_prompt(QUESTION, thinking=False))
-    input_ids = torch.tensor([prompt], device=loaded.network.device)
-    streamer = TextIteratorStreamer(loaded.hf_tokenizer, skip_prompt=True)
+    input_ids = torch.tensor([peer.prompt], device=peer.network.device)
+    streamer = TextIteratorStreamer(peer.tokenizer, skip_prompt=True)
     asked = time.perf_counter()
     thread = Thread(
-        target=loaded.network.generate,
+        target=peer.network.generate,
         kwargs={
             "input_ids": input_ids,
             "streamer": streamer,
@@ -112,7 +128,6 @@ def start_seconds() -> float:
 
 def memory_limit(loaded: LoadedModel) -> float:
     """Tokens per second if reading the weights from memory were all there is to a token."""
-    weights = sum(p.numel() * p.element_size() for p in loaded.network.parameters())
     block = torch.ones(1 << 26)  # 256 MiB: no cache holds it
     seconds = []
     for _ in range(5):
@@ -120,7 +135,7 @@ def memory_limit(loaded: LoadedModel) -> float:
         block.sum()
         seconds.append(time.perf_counter() - started)
     bandwidth = block.numel() * block.element_size() / min(seconds)
-    return float(bandwidth / weights)
+    return float(bandwidth / loaded.network.weight_bytes)
 
 
 def main() -> None:
@@ -133,11 +148,12 @@ def main() -> None:
 
     starts = [start_seconds() for _ in range(3)]
     loaded = load_model(arguments.model)
-    engine = LocalEngine(loaded.runner, loaded.tokenizer, loaded.card, stop_ids=())
+    peer = load_peer(arguments.model, loaded)
+    engine = LocalEngine(loaded.runner(), loaded.tokenizer, loaded.card, stop_ids=())
     try:
-        run_engine(engine, 16), run_generate(loaded, 16)  # warm up
+        run_engine(engine, 16), run_generate(peer, 16)  # warm up
         pairs = [
-            (run_engine(engine, arguments.tokens), run_generate(loaded, arguments.tokens))
+            (run_engine(engine, arguments.tokens), run_generate(peer, arguments.tokens))
             for _ in range(arguments.runs)
         ]
     finally:

@@ -23,7 +23,8 @@ class SamplingParams:
         top_p: share of the probability mass that is kept, in (0, 1].
         top_k: number of candidates kept; 0 keeps all.
         seed: the same seed gives the same output; None lets the engine draw one.
-        max_tokens: most tokens sampled for reasoning and answer together; None fills the context.
+        max_tokens: most tokens sampled for reasoning and answer together; None is 32,768, or what
+            the context has room for.
         thinking_budget: tokens of reasoning from which on the trace is ended; None leaves it to the
             model; 0 skips reasoning.
         thinking_grace: tokens past the budget within which the end waits for a line break; None is

@@ -1,5 +1,6 @@
 """The `serve` command."""
 
+from nano2_app.api.routes import routes
 from nano2_app.chat.scenarios import load_scenarios
 from nano2_app.config import SCENARIOS_DIR, Settings
 from nano2_app.engine.factory import create_engine
@@ -15,4 +16,4 @@ def serve_app(settings: Settings) -> None:
     free_port(settings)  # a taken port should not show up only after minutes of loading
     scenarios = load_scenarios(SCENARIOS_DIR)
     engine = create_engine(settings)
-    serve(engine, scenarios, settings)
+    serve(engine, scenarios, settings, routes(engine))

@@ -12,6 +12,10 @@ MIN_ANSWER_TOKENS = 16
 CLOSE_TOKENS = 16
 """Room for the forced end of the reasoning, which no count of tokens includes."""
 
+DEFAULT_MAX_TOKENS = 32_768
+"""Reasoning and answer of a request that sets no limit: what the model card's samples allow. Room
+is set aside for all of it, so without a limit few long contexts would fit side by side."""
+
 _CHARS_PER_TOKEN = 16
 """No text of a language or program has more characters per token; runs of blanks may."""
 
@@ -44,4 +48,4 @@ def room_for(prompt_tokens: int, params: SamplingParams, context_length: int) ->
             f"The conversation has {prompt_tokens:,} tokens and this model holds "
             f"{context_length:,} with the answer; shorten it by {over:,} tokens or start a new one."
         )
-    return left if params.max_tokens is None else min(left, params.max_tokens)
+    return min(left, params.max_tokens or DEFAULT_MAX_TOKENS)

@@ -10,6 +10,8 @@ from typing import Protocol
 from nano2_app.chat.events import Event
 from nano2_app.chat.messages import Message
 from nano2_app.chat.sampling_params import SamplingParams
+from nano2_app.engine.stats import EngineStats
+from nano2_app.errors import NanoError
 
 
 def _new_request_id() -> str:
@@ -60,12 +62,37 @@ class ModelCard:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheUse:
+    """How full an engine's memory of conversations is.
+
+    Attributes:
+        used_tokens: tokens whose room is taken, by running requests and by kept prefixes.
+        total_tokens: tokens that fit.
+        prefixes: beginnings of prompts that are kept.
+    """
+
+    used_tokens: int
+    total_tokens: int
+    prefixes: int
+
+
+@dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """A look at the engine: what answers, and how many requests run and wait."""
+    """A look at the engine: what answers, how busy it is, and its figures so far.
+
+    Attributes:
+        ready: whether it takes requests.
+        slots: requests that can run at a time.
+        cache: None where the engine has no say over it.
+    """
 
     model: ModelCard
+    ready: bool
     running: int
     waiting: int
+    slots: int
+    stats: EngineStats
+    cache: CacheUse | None = None
 
 
 class Engine(Protocol):
@@ -124,18 +151,18 @@ class EventStream:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._queue: asyncio.Queue[Event | Exception | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[Event, ...] | NanoError | None] = asyncio.Queue()
 
     def put(self, *events: Event) -> None:
         """Send events; dropped if the reader's loop is gone."""
-        for event in events:
-            self._send(event)
+        if events:
+            self._send(events)
 
-    def end(self, error: Exception | None = None) -> None:
+    def end(self, error: NanoError | None = None) -> None:
         """End the stream, with an error for the reader or without."""
         self._send(error)
 
-    def _send(self, item: Event | Exception | None) -> None:
+    def _send(self, item: tuple[Event, ...] | NanoError | None) -> None:
         try:
             self._loop.call_soon_threadsafe(self._queue.put_nowait, item)
         except RuntimeError:  # the loop is closed: no one reads any more
@@ -143,6 +170,7 @@ class EventStream:
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         while (item := await self._queue.get()) is not None:
-            if isinstance(item, Exception):
+            if isinstance(item, NanoError):
                 raise item
-            yield item
+            for event in item:
+                yield event

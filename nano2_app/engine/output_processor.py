@@ -17,6 +17,7 @@ from nano2_app.chat.events import (
 from nano2_app.chat.reasoning import ReasoningSplitter, Split
 from nano2_app.chat.sampling_params import SamplingParams
 from nano2_app.chat.thinking_budget import ThinkingBudget
+from nano2_app.engine.stats import EngineStats
 
 
 class OutputProcessor:
@@ -29,6 +30,7 @@ class OutputProcessor:
         params: of the request.
         prompt_tokens: length of the prompt, tokens.
         room: tokens that reasoning and answer may use together.
+        stats: takes in when tokens come and how the generation ends.
         clock: seconds, monotonic; the request was asked for at its first reading.
     """
 
@@ -38,12 +40,15 @@ class OutputProcessor:
         *,
         prompt_tokens: int,
         room: int,
+        stats: EngineStats,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
         self._asked = clock()
         self._began: float | None = None
         self._first_token: float | None = None
+        self._last_token = self._asked
+        self._stats = stats
         self._prompt_tokens = prompt_tokens
         self._room = room
         self._splitter = ReasoningSplitter(thinking=params.thinking)
@@ -78,12 +83,12 @@ class OutputProcessor:
     def begin(self) -> list[Event]:
         """The prompt has been read: time the thinking from here."""
         self._began = self._clock()
+        self._stats.prompt_tokens += self._prompt_tokens
         return [] if self.thinking else self._report_end()
 
     def add(self, text: str) -> list[Event]:
         """Take in one sampled token, given the text it completed (which may be empty)."""
-        if self._first_token is None:
-            self._first_token = self._clock()
+        self._time_token()
         was_thinking = self.thinking
         if was_thinking:
             self.budget.count(text)
@@ -113,9 +118,19 @@ class OutputProcessor:
             self._thinking_end = ThinkingEnd.STOPPED if aborted else ThinkingEnd.MAX_TOKENS
         rest = self._splitter.flush()
         events = self._events(rest, was_thinking=False)
+        self._stats.count_finished(reason)
         if not self._end_reported:
             events = [*events, *self._report_end()]
         return [*events, Finished(reason, self._usage(), self._timings())]
+
+    def _time_token(self) -> None:
+        now = self._clock()
+        if self._first_token is None:
+            self._first_token = now
+            self._stats.count_first_token(now - self._asked)
+        else:
+            self._stats.count_next_token(now - self._last_token)
+        self._last_token = now
 
     def _events(self, split: Split, *, was_thinking: bool) -> list[Event]:
         events: list[Event] = []

@@ -15,6 +15,7 @@ from nano2_app.chat.template import render_prompt
 from nano2_app.engine.admission import check_length, room_for
 from nano2_app.engine.base import EngineStatus, GenerationRequest, ModelCard, ModelKind
 from nano2_app.engine.output_processor import OutputProcessor
+from nano2_app.engine.stats import EngineStats
 from nano2_app.errors import Busy, EngineClosed, UnknownRequest
 
 _TOKEN = re.compile(r"\n|[^\S\n]*[^\s<>/]+|[^\S\n]*[<>/]+|[^\S\n]+")
@@ -73,6 +74,7 @@ class ScriptedEngine:
     max_waiting: int = 64
     context_length: int = 8192
     _runs: dict[str, _Run] = field(default_factory=dict)
+    _stats: EngineStats = field(default_factory=EngineStats)
     _closed: bool = False
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
@@ -108,7 +110,14 @@ class ScriptedEngine:
             max_thinking_budget=self.context_length // 4,
         )
         running = min(len(self._runs), self.max_running)
-        return EngineStatus(card, running, len(self._runs) - running)
+        return EngineStatus(
+            model=card,
+            ready=not self._closed,
+            running=running,
+            waiting=len(self._runs) - running,
+            slots=self.max_running,
+            stats=self._stats,
+        )
 
     def close(self) -> None:
         """End all requests."""
@@ -124,7 +133,7 @@ class ScriptedEngine:
         room = room_for(prompt_tokens, params, self.context_length)
         if len(self._runs) >= self.max_running + self.max_waiting:
             raise Busy("Too many people are waiting; try again in a moment.")
-        output = OutputProcessor(params, prompt_tokens=prompt_tokens, room=room)
+        output = OutputProcessor(params, prompt_tokens=prompt_tokens, room=room, stats=self._stats)
         run = self._runs[request.request_id] = _Run(request, output, prompt_tokens)
         return run
 

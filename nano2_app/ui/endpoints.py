@@ -25,6 +25,7 @@ from nano2_app.errors import NanoError
 from nano2_app.ui.handlers import MODEL_SLOTS
 from nano2_app.ui.presentation import sentence
 from nano2_app.ui.runs import Run, Runs
+from nano2_app.ui.status import status_json
 
 _log = logging.getLogger(__name__)
 
@@ -143,15 +144,14 @@ class Endpoints:
         return {"ok": True}
 
     async def status(self) -> dict[str, Any]:
-        """Tell which model answers, and how many requests run and wait."""
+        """Tell which model answers, how busy it is, and its figures since the start.
+
+        The "p50" and "p95" of the waiting times are upper bounds, in seconds: those of the buckets
+        that the times are counted in; None if nothing was counted, or more than the last bound.
+        """
         with _errors_in_one_sentence():
-            status = self._engine.status()
-        return {
-            "model": asdict(status.model),
-            "running": status.running,
-            "waiting": status.waiting,
-            "scenarios": [scenario.id for scenario in self._scenarios],
-        }
+            status = status_json(self._engine.status())
+        return status | {"scenarios": [scenario.id for scenario in self._scenarios]}
 
     def _open(self, scenario_id: Any, message: Any, history: Any, **sampling: Any) -> Run:
         scenario = self._scenarios[scenario_id]

@@ -4,10 +4,11 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import gradio as gr
+from starlette.routing import BaseRoute
 
 from nano2_app.chat.scenarios import Scenarios
 from nano2_app.config import ASSETS_DIR, Settings
@@ -18,14 +19,19 @@ from nano2_app.ui.handlers import MODEL_SLOTS
 from nano2_app.ui.theme import build_theme
 
 
-def serve(engine: Engine, scenarios: Scenarios, settings: Settings) -> None:
-    """Serve the app until Ctrl-C or SIGTERM, then close the engine.
+def serve(
+    engine: Engine,
+    scenarios: Scenarios,
+    settings: Settings,
+    routes: Sequence[BaseRoute] = (),
+) -> None:
+    """Serve the app, with `routes` beside it, until Ctrl-C or SIGTERM; then close the engine.
 
     Raises:
         ConfigurationError: the address can't be listened on.
     """
     try:
-        with launched(build_app(engine, scenarios, settings), settings) as url:
+        with launched(build_app(engine, scenarios, settings), settings, routes) as url:
             model = engine.status().model.name
             sys.stdout.write(f"Nano 2 Studio is ready at {url} ({model}); Ctrl-C ends it.\n")
             sys.stdout.flush()
@@ -35,8 +41,15 @@ def serve(engine: Engine, scenarios: Scenarios, settings: Settings) -> None:
 
 
 @contextmanager
-def launched(demo: gr.Blocks, settings: Settings) -> Iterator[str]:
+def launched(
+    demo: gr.Blocks, settings: Settings, routes: Sequence[BaseRoute] = ()
+) -> Iterator[str]:
     """Run a server for the app in the background; the value is its address.
+
+    Args:
+        demo: the app.
+        settings: where to listen.
+        routes: further addresses of the same server; they go before the app's own.
 
     Raises:
         ConfigurationError: the address can't be listened on.
@@ -58,6 +71,7 @@ def launched(demo: gr.Blocks, settings: Settings) -> Iterator[str]:
             theme=build_theme(),
             css_paths=ASSETS_DIR / "style.css",
             favicon_path=ASSETS_DIR / "favicon.svg",
+            app_kwargs={"routes": list(routes)},
         )
     except OSError as error:  # taken between our look and Gradio's
         raise _unusable(host, port, error) from None

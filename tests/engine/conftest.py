@@ -37,21 +37,21 @@ def local_engine(model_dir: Path) -> Iterator[LocalEngine]:
 
 @pytest.fixture(params=["scripted", "local"])
 def make_engine(request: pytest.FixtureRequest, model_dir: Path) -> Iterator[EngineMaker]:
-    """Build engines that serve one request at a time, closed at the end of the test."""
+    """Build engines, closed at the end of the test; with one slot, so that others wait."""
     engines: list[Engine] = []
 
-    def make(max_waiting: int = 8) -> Engine:
+    def make(*, slots: int = 1, max_waiting: int = 8) -> Engine:
         engine: Engine
         if request.param == "scripted":
             engine = ScriptedEngine(
                 long_script,
                 token_delay_s=0.001,
-                max_running=1,
+                max_running=slots,
                 max_waiting=max_waiting,
                 context_length=CONTEXT_LENGTH,
             )
         else:
-            engine = load_engine(str(model_dir), device="cpu", max_waiting=max_waiting)
+            engine = load_engine(str(model_dir), device="cpu", slots=slots, max_waiting=max_waiting)
         engines.append(engine)
         return engine
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from nano2_app.api.routes import routes
 from nano2_app.chat.scenarios import load_scenarios
 from nano2_app.config import SCENARIOS_DIR, load_settings
 from nano2_app.engine.scripted import Script, ScriptedEngine
@@ -39,7 +40,7 @@ def running_app() -> Iterator[RunningApp]:
     engine = ScriptedEngine()
     settings = load_settings(port=0, host="127.0.0.1")
     demo = build_app(engine, load_scenarios(SCENARIOS_DIR), settings)
-    with launched(demo, settings) as url:
+    with launched(demo, settings, routes(engine)) as url:
         yield RunningApp(url, engine)
     engine.close()
 

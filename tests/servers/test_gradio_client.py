@@ -359,6 +359,23 @@ def test_status_tells_the_plain_truth(client: Client) -> None:
     assert status["model"]["context_length"] == 8192
     assert (status["running"], status["waiting"]) == (0, 0)
     assert status["scenarios"][:3] == ["education", "coding", "support"]
+    assert (status["slots"], status["cache"]) == (4, None)
+    assert status["prefix"] == {"queries": 0, "hits": 0, "tokens": 0}
+
+
+def test_status_tells_how_fast_it_was(app: RunningApp, client: Client) -> None:
+    app.play(SCRIPT, token_delay_s=0.02)
+    before = client.predict(api_name="/status")
+    usage = last(client)["usage"]
+    status = client.predict(api_name="/status")
+
+    first, following = "time_to_first_token_s", "inter_token_s"
+    assert status["tokens_per_second"] > 0
+    assert status[first]["count"] == before[first]["count"] + 1
+    tokens = usage["reasoning_tokens"] + usage["answer_tokens"]
+    assert status[following]["count"] >= before[following]["count"] + tokens - 1
+    for name in (first, following):
+        assert 0 < status[name]["p50"] <= status[name]["p95"]
 
 
 def _text(events: list[dict[str, Any]], kind: str) -> str:

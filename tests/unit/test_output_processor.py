@@ -14,6 +14,7 @@ from nano2_app.chat.events import (
 )
 from nano2_app.chat.sampling_params import SamplingParams
 from nano2_app.engine.output_processor import OutputProcessor
+from nano2_app.engine.stats import EngineStats
 
 
 class Clock:
@@ -36,6 +37,7 @@ def processor(clock: Clock, room: int = 100, **params: int | bool) -> OutputProc
         SamplingParams(**params),  # type: ignore[arg-type]
         prompt_tokens=9,
         room=room,
+        stats=EngineStats(),
         clock=clock,
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from huggingface_hub.utils import logging as hub_logging
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
@@ -15,8 +16,11 @@ from transformers.utils import logging as transformers_logging
 from nano2_app.chat.template import TURN_END
 from nano2_app.config import EMBEDDED_MODEL_DIR, NANO_9B
 from nano2_app.engine.base import ModelCard, ModelKind
+from nano2_app.engine.local.hybrid_cache import HybridCache
 from nano2_app.engine.local.local_engine import LocalEngine
+from nano2_app.engine.local.memory_plan import plan_memory
 from nano2_app.engine.local.model_runner import ModelRunner
+from nano2_app.engine.local.network import Network
 from nano2_app.engine.local.tokenizer import PromptTokenizer
 from nano2_app.errors import ModelUnavailable
 
@@ -24,34 +28,55 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _NANO_9B_BYTES = 19 * 2**30
 """Weights in bfloat16 (16.6 GiB), state, cache and working memory of one conversation."""
 
+DEFAULT_SLOTS = 8
+"""Sequences that run at a time: on an A10G beside the 9B's weights there is state for as many."""
+
+_WORKING_BYTES = 2**30
+"""Of a GPU's memory, what activations and libraries need beside weights and cache."""
+
+_CPU_CACHE_BYTES = 2 * 2**30
+
 _SMALL = 10**9
-"""Fewer parameters than this run best on a CPU in float32 and on one thread: the products are so
-small that handing them out costs more than computing them, many times more on a busy machine."""
+"""Fewer parameters than this run best on one thread of a CPU: the products are so small that
+handing them out costs more than computing them, many times more on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
     """A model on its device, with all that the engine needs to know of it."""
 
-    network: PreTrainedModel
-    hf_tokenizer: Any
+    network: Network
     tokenizer: PromptTokenizer
     card: ModelCard
     stop_ids: frozenset[int]
 
-    @property
-    def runner(self) -> ModelRunner:
-        """A runner of this model."""
-        return ModelRunner(self.network)
+    def runner(self, *, slots: int = DEFAULT_SLOTS, memory: int | None = None) -> ModelRunner:
+        """Give the model its memory: `memory` bytes, or what the device has to spare.
+
+        Raises:
+            ModelUnavailable: not even one conversation fits.
+        """
+        network = self.network
+        budget = _spare_memory(network) if memory is None else memory
+        context = self.card.context_length
+        plan = plan_memory(network.shape, budget, context_length=context, max_slots=slots)
+        cache = HybridCache(network.shape, plan, dtype=network.dtype, device=network.device)
+        return ModelRunner(network, cache)
 
 
 def load_engine(
-    model: str, *, max_waiting: int = 64, device: str | None = None, threads: int | None = None
+    model: str,
+    *,
+    slots: int = DEFAULT_SLOTS,
+    max_waiting: int = 64,
+    device: str | None = None,
+    threads: int | None = None,
+    memory: int | None = None,
 ) -> LocalEngine:
-    """Load a model (see `load_model`) and start the engine on it."""
+    """Load a model (see `load_model`) and start the engine on it, with `slots` at most."""
     loaded = load_model(model, device=device, threads=threads)
     return LocalEngine(
-        loaded.runner,
+        loaded.runner(slots=slots, memory=memory),
         loaded.tokenizer,
         loaded.card,
         stop_ids=loaded.stop_ids,
@@ -59,29 +84,57 @@ def load_engine(
     )
 
 
-def load_model(model: str, *, device: str | None = None, threads: int | None = None) -> LoadedModel:
+def load_model(
+    model: str,
+    *,
+    device: str | None = None,
+    threads: int | None = None,
+    dtype: torch.dtype | None = None,
+) -> LoadedModel:
     """Load a model from a folder, or by its id from the Hugging Face Hub.
 
     Args:
         model: folder or id.
         device: "cuda" or "cpu"; None takes CUDA if there is one.
         threads: CPU threads that torch may use; None lets the model's size decide.
+        dtype: that the weights are read in; None is bfloat16. A CPU then keeps them in float16 (see
+            `Linear`).
 
     Raises:
         ModelUnavailable: one sentence on why it can't be loaded.
     """
+    source, tokenizer = load_pretrained(model, device=device, dtype=dtype)
+    if threads is None and source.device.type == "cpu" and _is_small(source):
+        threads = 1
+    if threads is not None:
+        torch.set_num_threads(threads)
+    config, stop_ids = source.config, _stop_ids(source, tokenizer)
+    network = Network(source)
+    return LoadedModel(network, tokenizer, _card(model, config, network), stop_ids)
+
+
+def load_pretrained(
+    model: str, *, device: str | None = None, dtype: torch.dtype | None = None
+) -> tuple[PreTrainedModel, PromptTokenizer]:
+    """Load a model as transformers has it, on its device; arguments as in `load_model`."""
     source = _source(model)
     _quieten_libraries()
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     config = _config(model, source)
-    hf_tokenizer, tokenizer = _tokenizers(model, source)
-    network = _network(model, source, config, device)
-    if device == "cpu" and network.num_parameters() < _SMALL:
-        network, threads = network.float(), threads or 1
-    if threads is not None:
-        torch.set_num_threads(threads)
-    stop_ids = _stop_ids(network, tokenizer)
-    return LoadedModel(network, hf_tokenizer, tokenizer, _card(model, network), stop_ids)
+    tokenizer = _tokenizer(model, source)
+    return _network(model, source, config, device, dtype or torch.bfloat16), tokenizer
+
+
+def _is_small(network: PreTrainedModel) -> bool:
+    return bool(network.num_parameters() < _SMALL)
+
+
+def _spare_memory(network: Network) -> int:
+    """Bytes that conversations may take of the device's memory, working memory set aside."""
+    if network.device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(network.device)
+        return max(0, free - _WORKING_BYTES)
+    return min(_CPU_CACHE_BYTES, int(psutil.virtual_memory().available) // 2)
 
 
 def _quieten_libraries() -> None:
@@ -118,19 +171,21 @@ def _config(model: str, source: str) -> Any:
     return config
 
 
-def _tokenizers(model: str, source: str) -> tuple[Any, PromptTokenizer]:
+def _tokenizer(model: str, source: str) -> PromptTokenizer:
     with _reading(model):
         tokenizer = AutoTokenizer.from_pretrained(source)
-    return tokenizer, PromptTokenizer(tokenizer.backend_tokenizer)
+    return PromptTokenizer(tokenizer.backend_tokenizer)
 
 
-def _network(model: str, source: str, config: Any, device: str) -> PreTrainedModel:
+def _network(
+    model: str, source: str, config: Any, device: str, dtype: torch.dtype
+) -> PreTrainedModel:
     with _reading(model):
         # Straight to the device, so that the weights never need to fit the host's memory.
         network, report = AutoModelForCausalLM.from_pretrained(
             source,
             config=config,
-            dtype=torch.bfloat16,
+            dtype=dtype,
             device_map=device,
             output_loading_info=True,
         )
@@ -172,8 +227,7 @@ def _stop_ids(network: PreTrainedModel, tokenizer: PromptTokenizer) -> frozenset
     return frozenset(ids)
 
 
-def _card(model: str, network: PreTrainedModel) -> ModelCard:
-    config = network.config
+def _card(model: str, config: Any, network: Network) -> ModelCard:
     context_length = int(config.max_position_embeddings)
     folder = Path(model).expanduser()
     name = folder.resolve().name if folder.is_dir() else model
@@ -194,9 +248,9 @@ def _card(model: str, network: PreTrainedModel) -> ModelCard:
         description=description,
         context_length=context_length,
         max_thinking_budget=int(getattr(config, "max_thinking_budget", None) or default_budget),
-        parameters=network.num_parameters(),
+        parameters=network.parameters,
         device=_device_name(network.device),
-        dtype=str(network.dtype).removeprefix("torch."),
+        dtype=str(network.weight_dtype).removeprefix("torch."),
     )
 
 

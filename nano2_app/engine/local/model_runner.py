@@ -1,33 +1,56 @@
-"""Runs the model over the tokens of a sequence."""
-
-from typing import TypeAlias
+"""Runs a step of the scheduler on the model."""
 
 import torch
-from transformers import DynamicCache, PreTrainedModel
+from torch import Tensor
 
-SequenceState: TypeAlias = DynamicCache
-"""What the model remembers of one sequence: keys and values of the attention layers, convolution
-and recurrent state of the Mamba layers."""
+from nano2_app.engine.local.batch import Batch, Span
+from nano2_app.engine.local.hybrid_cache import HybridCache
+from nano2_app.engine.local.network import Network
+from nano2_app.engine.local.scheduler import Step
+from nano2_app.engine.local.sequence import Sequence
 
 
 class ModelRunner:
-    """The model on its device. Used by one thread only."""
+    """The model and its memory on their device. Used by one thread only.
 
-    def __init__(self, model: PreTrainedModel) -> None:
-        self._model = model
+    Attributes:
+        cache: the memory.
+    """
 
-    def new_state(self) -> SequenceState:
-        """Start an empty state."""
-        return DynamicCache(config=self._model.config)
+    def __init__(self, network: Network, cache: HybridCache) -> None:
+        self._network = network
+        self.cache = cache
 
-    @torch.inference_mode()
-    def forward(self, token_ids: list[int], state: SequenceState) -> torch.Tensor:
-        """Read more tokens of a sequence, updating its state in place.
+    @property
+    def piece_tokens(self) -> int:
+        """Length of the pieces in which a prompt is computed."""
+        return self._network.piece_tokens
+
+    def forward(self, step: Step) -> Tensor:
+        """Read the tokens of a step, updating the state of its sequences.
 
         Returns:
-            Logits after the last token: [vocabulary], float32.
+            Logits of the decoding sequences, then of the reading one if these were its last
+            tokens: [sequences, vocabulary], float32.
         """
-        input_ids = torch.tensor([token_ids], device=self._model.device)
-        output = self._model(input_ids, past_key_values=state, use_cache=True, logits_to_keep=1)
-        logits: torch.Tensor = output.logits[0, -1].float()
-        return logits
+        spans = [(sequence, 1) for sequence in step.decoding]
+        if step.reading:
+            spans.append((step.reading, step.count))
+        tokens = [
+            token
+            for sequence, count in spans
+            for token in sequence.tokens[sequence.num_computed : sequence.num_computed + count]
+        ]
+        tokens += [0] * self._network.padding(len(tokens))
+        batch = Batch(
+            token_ids=torch.tensor(tokens, device=self._network.device),
+            decoding=[_span(sequence, 1) for sequence in step.decoding],
+            chunk=_span(step.reading, step.count) if step.reading else None,
+            chunk_slot=step.slot,
+            wants_logits=step.last,
+        )
+        return self._network.forward(batch, self.cache)
+
+
+def _span(sequence: Sequence, count: int) -> Span:
+    return Span(sequence.table, sequence.num_computed, count, sequence.cuts)

@@ -1,47 +1,84 @@
-"""From logits to the next token."""
+"""From logits to the next tokens."""
+
+import math
+from collections.abc import Sequence as Rows
 
 import torch
+from torch import Tensor
 
 from nano2_app.chat.sampling_params import SamplingParams
-from nano2_app.errors import GenerationFailed
+from nano2_app.engine.local.sequence import Sequence
+
+_CANDIDATES = 256
+"""The likeliest tokens are sorted first; they nearly always hold top-p of the probability, and only
+where they do not is the whole vocabulary sorted."""
 
 
 class Sampler:
-    """Samples the tokens of one sequence; the same seed and logits give the same tokens."""
+    """Samples one token for each of several sequences, each by its own parameters and seed."""
 
-    def __init__(self, params: SamplingParams) -> None:
-        self._params = params
-        # On the CPU whatever the device: the same seed means the same numbers everywhere.
-        self._generator = torch.Generator()
-        if params.seed is None:
-            self._generator.seed()
-        else:
-            self._generator.manual_seed(params.seed)
-
-    def sample(self, logits: torch.Tensor) -> int:
-        """Choose the next token.
+    def sample(self, logits: Tensor, sequences: Rows[Sequence]) -> list[int | None]:
+        """Choose the next tokens.
 
         Args:
-            logits: [vocabulary], float32, any device.
+            logits: [sequences, vocabulary], float32, any device.
+            sequences: those that the rows belong to.
 
-        Raises:
-            GenerationFailed: the logits are no numbers.
+        Returns:
+            A token per sequence; None where its logits or parameters are no numbers.
         """
-        best = int(logits.argmax())
-        if not torch.isfinite(logits[best]):
-            raise GenerationFailed("The model produced no usable numbers; try again.")
-        if self._params.temperature == 0:
-            return best
-        probabilities, tokens = self._candidates(logits / self._params.temperature)
-        choice = torch.multinomial(probabilities.cpu(), 1, generator=self._generator)
-        return int(tokens[choice])
+        values, best = logits.max(dim=-1)
+        tokens: list[int | None] = [
+            token if math.isfinite(value) else None
+            for token, value in zip(best.tolist(), values.tolist(), strict=True)
+        ]
+        rows = [
+            row
+            for row, sequence in enumerate(sequences)
+            if tokens[row] is not None and sequence.request.sampling_params.temperature != 0
+        ]
+        if rows:
+            drawn = self._draw(logits[rows], [sequences[row] for row in rows])
+            for row, token in zip(rows, drawn, strict=True):
+                tokens[row] = token
+        return tokens
 
-    def _candidates(self, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Keep the top-k, of these the smallest set that holds top-p of the probability."""
-        top_k = self._params.top_k or logits.numel()
-        logits, tokens = logits.topk(min(top_k, logits.numel()))  # sorted, best first
-        probabilities = logits.softmax(dim=-1)
-        if self._params.top_p < 1:
-            before = probabilities.cumsum(dim=-1) - probabilities
-            probabilities = probabilities.masked_fill(before >= self._params.top_p, 0.0)
-        return probabilities, tokens
+    def _draw(self, logits: Tensor, sequences: Rows[Sequence]) -> list[int | None]:
+        params = [sequence.request.sampling_params for sequence in sequences]
+
+        def column(values: list[float]) -> Tensor:
+            return torch.tensor(values, device=logits.device).unsqueeze(1)
+
+        logits = logits / column([p.temperature for p in params])
+        chances, tokens = self._candidates(logits, params)
+        kept = chances.cumsum(-1)
+        drawn = column([sequence.random.random() for sequence in sequences]) * kept[:, -1:]
+        choice = (kept <= drawn).sum(-1, keepdim=True).clamp_(max=chances.shape[1] - 1)
+        usable = kept[:, -1].isfinite().tolist()
+        chosen = tokens.gather(1, choice).squeeze(1).tolist()
+        return [token if fine else None for token, fine in zip(chosen, usable, strict=True)]
+
+    def _candidates(self, logits: Tensor, params: Rows[SamplingParams]) -> tuple[Tensor, Tensor]:
+        """Keep the top-k, of these the smallest set that holds top-p of the probability.
+
+        Returns:
+            Probabilities (0 for what is not kept; no row need add up to 1) and tokens, both
+            [sequences, candidates], best first.
+        """
+        vocabulary = logits.shape[-1]
+        device = logits.device
+        top_k = torch.tensor([[p.top_k or vocabulary] for p in params], device=device)
+        top_p = torch.tensor([[p.top_p] for p in params], device=device)
+        total = logits.logsumexp(dim=-1, keepdim=True)
+        for count in (min(_CANDIDATES, vocabulary), vocabulary):
+            best, tokens = logits.topk(count)
+            chances = (best - total).exp()
+            chances = chances.masked_fill(torch.arange(count, device=device) >= top_k, 0.0)
+            kept = chances.cumsum(-1)
+            # Top-p is a share of what top-k leaves; without top-k, of everything.
+            mass = torch.where(top_k <= count, kept[:, -1:], 1.0)
+            enough = (kept[:, -1:] >= top_p * mass) & ((top_p < 1) | (top_k <= count))
+            if count == vocabulary or bool(enough.all()):
+                break
+        outside = (kept - chances >= top_p * mass) & (top_p < 1)
+        return chances.masked_fill(outside, 0.0), tokens

@@ -1,10 +1,33 @@
 """Between text and token ids, with a wall between a person's text and control tokens."""
 
+from dataclasses import dataclass
+
 from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 
-from nano2_app.chat.template import CONTROL_TOKENS, Prompt
+from nano2_app.chat.template import CONTROL_TOKENS, TURN_START, Prompt
 from nano2_app.errors import ModelUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPrompt:
+    """A prompt as token ids.
+
+    Attributes:
+        turns: lengths of the prompt up to the word that begins each turn, ascending.
+    """
+
+    tokens: list[int]
+    turns: tuple[int, ...]
+
+    @property
+    def marks(self) -> tuple[int, ...]:
+        """Lengths at which other prompts are likely to part from it.
+
+        After the system prompt, and after the last user turn, whose next token begins the
+        reasoning, while in the history of the next prompt the answer follows.
+        """
+        return tuple(sorted({self.turns[0], self.turns[-1]}))
 
 
 class PromptTokenizer:
@@ -40,14 +63,18 @@ class PromptTokenizer:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
-    def encode_prompt(self, prompt: Prompt) -> list[int]:
+    def encode_prompt(self, prompt: Prompt) -> EncodedPrompt:
         """Encode a rendered prompt."""
-        ids: list[int] = []
+        tokens: list[int] = []
+        turns: list[int] = []
         for segment in prompt:
-            ids += (
-                [self._control_ids[segment.text]] if segment.control else self.encode(segment.text)
-            )
-        return ids
+            if segment.control:
+                tokens.append(self._control_ids[segment.text])
+                if segment.text == TURN_START:
+                    turns.append(len(tokens))
+            else:
+                tokens += self.encode(segment.text)
+        return EncodedPrompt(tokens, tuple(turns))
 
     def control_id(self, token: str) -> int:
         """Id of one of the template's control tokens."""
