@@ -49,6 +49,7 @@ class LoadedModel:
     tokenizer: PromptTokenizer
     card: ModelCard
     stop_ids: frozenset[int]
+    threads: int
 
     def runner(self, *, slots: int = DEFAULT_SLOTS, memory: int | None = None) -> ModelRunner:
         """Give the model its memory: `memory` bytes, or what the device has to spare.
@@ -61,7 +62,7 @@ class LoadedModel:
         context = self.card.context_length
         plan = plan_memory(network.shape, budget, context_length=context, max_slots=slots)
         cache = HybridCache(network.shape, plan, dtype=network.dtype, device=network.device)
-        return ModelRunner(network, cache)
+        return ModelRunner(network, cache, self.threads)
 
 
 def load_engine(
@@ -103,14 +104,14 @@ def load_model(
     Raises:
         ModelUnavailable: one sentence on why it can't be loaded.
     """
+    default = torch.get_num_threads()
+    torch.set_num_threads(1)  # see ModelRunner.take_thread
     source, tokenizer = load_pretrained(model, device=device, dtype=dtype)
-    if threads is None and source.device.type == "cpu" and _is_small(source):
-        threads = 1
-    if threads is not None:
-        torch.set_num_threads(threads)
     config, stop_ids = source.config, _stop_ids(source, tokenizer)
     network = Network(source)
-    return LoadedModel(network, tokenizer, _card(model, config, network), stop_ids)
+    if threads is None:
+        threads = 1 if network.parameters < _SMALL else default
+    return LoadedModel(network, tokenizer, _card(model, config, network), stop_ids, threads)
 
 
 def load_pretrained(
@@ -123,10 +124,6 @@ def load_pretrained(
     config = _config(model, source)
     tokenizer = _tokenizer(model, source)
     return _network(model, source, config, device, dtype or torch.bfloat16), tokenizer
-
-
-def _is_small(network: PreTrainedModel) -> bool:
-    return bool(network.num_parameters() < _SMALL)
 
 
 def _spare_memory(network: Network) -> int:

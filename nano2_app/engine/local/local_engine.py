@@ -164,6 +164,7 @@ class LocalEngine:
     # What follows runs on the engine's thread.
 
     def _run(self) -> None:
+        self._runner.take_thread()
         try:
             while not self._closed:
                 self._obey(wait=not self._scheduler.busy)

@@ -13,13 +13,25 @@ from nano2_app.engine.local.sequence import Sequence
 class ModelRunner:
     """The model and its memory on their device. Used by one thread only.
 
+    Args:
+        threads: CPU threads for one operation.
+
     Attributes:
         cache: the memory.
     """
 
-    def __init__(self, network: Network, cache: HybridCache) -> None:
+    def __init__(self, network: Network, cache: HybridCache, threads: int) -> None:
         self._network = network
+        self._threads = threads
         self.cache = cache
+
+    def take_thread(self) -> None:
+        """Make the calling thread the one that runs the model.
+
+        It alone gets helpers: OpenMP puts them to sleep between two operations as soon as those of
+        all threads together are more than the processors, and waking them took half of a step.
+        """
+        torch.set_num_threads(self._threads)
 
     @property
     def piece_tokens(self) -> int:
