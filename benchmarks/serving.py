@@ -147,7 +147,7 @@ def print_table(targets: Mapping[str, Target], rounds: Rounds) -> None:
     for (name, clients), figures in sorted(rounds.items(), key=lambda item: item[0][1]):
         throughput = statistics.median(one.throughput for one in figures)
         first, between = (
-            "".join(f"{1000 * statistics.median(values):6.4g}" for values in zip(*rows, strict=True))
+            "".join(f"{1000 * statistics.median(p):6.4g}" for p in zip(*rows, strict=True))
             for rows in (
                 [one.first_token for one in figures],
                 [one.inter_token for one in figures],
@@ -180,7 +180,10 @@ def main() -> None:
     parser.add_argument("--model", default="random")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
-        "--dtype", choices=("bfloat16", "float32"), help="of transformers and vLLM", default=native()
+        "--dtype",
+        choices=("bfloat16", "float32"),
+        default=native(),
+        help="of transformers and vLLM",
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--prompt-tokens", type=int, default=128)

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.attention.bias import CausalBias
 
-from nano2_app.engine.local.batch import Span
 from nano2_app.engine.local.block_pool import BlockTable
 from nano2_app.engine.local.hybrid_cache import HybridCache
 from nano2_app.engine.local.layers import Linear
@@ -45,40 +45,42 @@ class Attention:
         for pool, new in ((keys, self._k(x)), (values, self._v(x))):
             new = new.view(-1, shape.kv_heads, shape.head_dim)
             pool.index_copy_(0, plan.rows, new[: batch.tokens])
-        parts = [
-            self._decode(q[row], span, keys, values) for row, span in enumerate(batch.decoding)
-        ]
-        if batch.chunk:
-            parts += self._read(q[batch.decoded :], batch.chunk, plan, keys, values)
+        parts = []
+        for row, span in enumerate(batch.decoding):
+            k, v = (stored(pool, span.blocks, span.end) for pool in (keys, values))
+            parts.append(self._attend(q[row : row + 1], k, v))
+        if chunk := batch.chunk:
+            k, v = (stored(pool, chunk.blocks, chunk.end) for pool in (keys, values))
+            first = batch.decoded - chunk.start
+            for start, end in plan.pieces:
+                piece = q[first + start : first + end], k[:, :, :end], v[:, :, :end]
+                parts.append(self._attend(*piece, plan.mask(end - start, end)))
         if batch.padding:
             parts.append(q.new_zeros(batch.padding, shape.attention_heads * shape.head_dim))
         return self._out(parts[0] if len(parts) == 1 else torch.cat(parts))
 
-    def _decode(self, q: Tensor, span: Span, keys: Tensor, values: Tensor) -> Tensor:
-        """One query: the heads of a group share their keys as if they were a text."""
-        shape = self._shape
-        k, v = (stored(pool, span.blocks, span.end) for pool in (keys, values))
-        q = q.view(1, shape.kv_heads, -1, shape.head_dim)
-        return F.scaled_dot_product_attention(q, k, v).view(1, -1)
+    def _attend(
+        self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | CausalBias | None = None
+    ) -> Tensor:
+        """Attend from several tokens of a sequence, or from one, which sees all keys.
 
-    def _read(
-        self, q: Tensor, chunk: Span, plan: StepPlan, keys: Tensor, values: Tensor
-    ) -> list[Tensor]:
-        """Several queries of one sequence, each seeing what came before it."""
-        k, v = (stored(pool, chunk.blocks, chunk.end) for pool in (keys, values))
-        q = q[: chunk.count].transpose(0, 1).unsqueeze(0)
-        return [
-            F.scaled_dot_product_attention(
-                q[:, :, start - chunk.start : end - chunk.start],
-                k[:, :, :end],
-                v[:, :, :end],
-                attn_mask=plan.mask(end - start, end),
-                enable_gqa=True,
-            )
-            .transpose(1, 2)
-            .reshape(end - start, -1)
-            for start, end in plan.pieces
-        ]
+        Args:
+            q: [tokens, heads, head dim].
+            k: [1, kv heads, keys, head dim].
+            v: as k.
+            mask: of `StepPlan.mask`.
+
+        Returns:
+            [tokens, heads * head dim].
+        """
+        if isinstance(mask, CausalBias):
+            q = q.transpose(0, 1).unsqueeze(0)
+            y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
+            return y[0].transpose(0, 1).flatten(1)
+        # The heads of a group share their keys as if they were so many tokens: half as costly.
+        grouped = q.view(len(q), self._shape.kv_heads, -1, self._shape.head_dim).transpose(0, 1)
+        y = F.scaled_dot_product_attention(grouped.flatten(1, 2)[None], k, v, attn_mask=mask)
+        return y.view_as(grouped).transpose(0, 1).reshape(len(q), -1)
 
 
 def stored(pool: Tensor, table: BlockTable, length: int) -> Tensor:

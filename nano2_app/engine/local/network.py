@@ -17,7 +17,7 @@ from nano2_app.engine.local.layers import MLP, PACKED_DTYPE, Linear, RMSNorm
 from nano2_app.engine.local.mamba import Mamba
 from nano2_app.engine.local.model_shape import ModelShape
 from nano2_app.engine.local.row_padding import PROBE_WIDTH, RowPadding
-from nano2_app.engine.local.step_plan import StepPlan, causal_mask
+from nano2_app.engine.local.step_plan import CausalMask, StepPlan
 
 
 class Network:
@@ -46,10 +46,14 @@ class Network:
         self.parameters: int = source.num_parameters()
         self.weight_bytes = self.parameters * self.weight_dtype.itemsize
         self.shape = ModelShape.from_config(config, dtype_bytes=self.dtype.itemsize)
-        self.piece_tokens = 16 if on_cpu else 128
+        self.piece_tokens = 8 if on_cpu else 128
         self.padding = _row_padding() if on_cpu else _no_padding
-        context = config.max_position_embeddings
-        self._mask = causal_mask(self.piece_tokens, context, device=self.device)
+        self._mask = CausalMask(
+            self.piece_tokens,
+            config.max_position_embeddings,
+            self.shape.attention_heads // self.shape.kv_heads,
+            self.device,
+        )
         self._embedding = source.model.embeddings.weight.detach().clone()
         self._layers: list[tuple[RMSNorm, Mamba | Attention | MLP]] = []
         counts = {"linear_attention": 0, "full_attention": 0, "mlp": 0}

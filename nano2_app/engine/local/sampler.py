@@ -77,7 +77,8 @@ class Sampler:
             kept = chances.cumsum(-1)
             # Top-p is a share of what top-k leaves; without top-k, of everything.
             mass = torch.where(top_k <= count, kept[:, -1:], 1.0)
-            enough = (kept[:, -1:] >= top_p * mass) & ((top_p < 1) | (top_k <= count))
+            nucleus = (top_k == vocabulary) & (top_p < 1) & (kept[:, -1:] >= top_p)
+            enough = (top_k <= count) | nucleus
             if count == vocabulary or bool(enough.all()):
                 break
         outside = (kept - chances >= top_p * mass) & (top_p < 1)

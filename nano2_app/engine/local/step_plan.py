@@ -2,37 +2,45 @@
 
 import torch
 from torch import Tensor
-from torch.nn.attention.bias import causal_lower_right
+from torch.nn.attention.bias import CausalBias, causal_lower_right
 
 from nano2_app.engine.local.batch import Batch
 
 
-class StepPlan:
-    """Where the tokens of a batch go, and who may see which.
+class CausalMask:
+    """Which keys the tokens of a piece may see, for pieces of any length at any place.
 
     Args:
-        mask: of `causal_mask`, for a whole piece and context.
+        tokens: longest piece.
+        width: longest context, tokens.
+        repeat: heads that share their keys; each token has as many rows.
+    """
+
+    def __init__(self, tokens: int, width: int, repeat: int, device: torch.device) -> None:
+        self.tokens = tokens
+        self.device = device
+        self._repeat = repeat
+        if device.type == "cpu":
+            mask = torch.full((tokens, width), float("-inf")).triu_(width - tokens + 1)
+            self._mask = mask.repeat_interleave(repeat, dim=0)
+
+    def __call__(self, count: int, end: int) -> Tensor | CausalBias:
+        """What the last `count` of `end` tokens may see: [count * repeat, end], or its idea."""
+        if self.device.type != "cpu":
+            return causal_lower_right(count, end)  # lets the flash kernel do without a mask
+        return self._mask[(self.tokens - count) * self._repeat :, self._mask.shape[1] - end :]
+
+
+class StepPlan:
+    """Where the tokens of a batch go, and who may see which.
 
     Attributes:
         rows: [tokens], where new keys and values go, counting the tokens of all blocks.
         pieces: begins and ends of the chunk's pieces, as positions in its sequence.
     """
 
-    def __init__(self, batch: Batch, mask: Tensor) -> None:
+    def __init__(self, batch: Batch, mask: CausalMask) -> None:
         self.batch = batch
+        self.mask = mask
         self.rows = torch.tensor(batch.rows(), device=mask.device)
-        self.pieces = batch.chunk.pieces(len(mask)) if batch.chunk else []
-        self._mask = mask
-
-    def mask(self, count: int, end: int) -> Tensor:
-        """What the last `count` of `end` tokens may see: [count, end]."""
-        if self._mask.device.type == "cuda":
-            return causal_lower_right(count, end)  # lets the flash kernel do without a mask
-        tokens, width = self._mask.shape
-        return self._mask[tokens - count :, width - end :]
-
-
-def causal_mask(tokens: int, width: int, *, device: torch.device) -> Tensor:
-    """What the last `tokens` of `width` may see: [tokens, width], 0 or minus infinity."""
-    mask = torch.full((tokens, width), float("-inf"), device=device)
-    return mask.triu_(width - tokens + 1)
+        self.pieces = batch.chunk.pieces(mask.tokens) if batch.chunk else []
